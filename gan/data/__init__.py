@@ -1,0 +1,1 @@
+"""Data: what the discriminator calls real. `ImageDataModule` is the door; data sets stand in `dataset.DATASETS`."""

@@ -1,0 +1,6 @@
+"""The variants: one system, one class, one file."""
+
+from gan.variants.dcgan import DCGAN
+from gan.variants.mlp_gan import MLPGAN
+
+VARIANTS = {"DCGAN": DCGAN, "MLPGAN": MLPGAN}

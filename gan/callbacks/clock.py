@@ -1,0 +1,25 @@
+"""What every callback shares: the clock, the run's directory and the way to the loggers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+
+def due(trainer: pl.Trainer, outputs: Any, every_n_steps: int) -> bool:
+    """Whether the batch just ended with a generator update whose number is a multiple of N; never for N = 0."""
+    return every_n_steps > 0 and "loss/generator" in outputs and trainer.global_step % every_n_steps == 0
+
+
+def run_directory(trainer: pl.Trainer) -> Path:
+    """Where the run writes: the logger's directory, or the trainer's root. Collective over processes."""
+    return Path(trainer.log_dir or trainer.default_root_dir)
+
+
+def write(trainer: pl.Trainer, values: Mapping[str, float]) -> None:
+    """Scalars to every logger, at the clock's step, and to `trainer.callback_metrics` for the progress bar."""
+    for logger in trainer.loggers:
+        logger.log_metrics(dict(values), step=trainer.global_step)
+    trainer.callback_metrics.update({tag: torch.tensor(value) for tag, value in values.items()})

@@ -1,0 +1,89 @@
+"""Fréchet distance in training, on held-out images, and once at the end on test images."""
+
+import json
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+
+from gan.callbacks.clock import due, run_directory, write
+from gan.data.split import LoadedData
+from gan.errors import UserError
+from gan.evaluation import Measurement
+from gan.module import AdversarialModule
+from gan.provenance import commit
+
+METRICS_FILE = "metrics.jsonl"
+
+
+class Evaluation(pl.Callback):
+    """Every N generator updates: `metric/fid` (selection), confidence and class shares; at the end `metric_test/fid` (report).
+
+    Rows with their protocol go to `metrics.jsonl`. Evaluation never moves the training streams: a run with and without it
+    ends in the same weights.
+
+    Args:
+        every_n_steps: 0 turns evaluation off.
+        num_samples: fakes that each measurement draws.
+        data: the real images, where the trainer has no ImageDataModule.
+    """
+
+    def __init__(self, every_n_steps: int = 1000, num_samples: int = 10000, data: LoadedData | None = None) -> None:
+        if num_samples < 2:
+            raise UserError(f"evaluation.num_samples must be at least 2, got {num_samples}")
+        self.every_n_steps, self.num_samples, self.data = every_n_steps, num_samples, data
+        self.rows: list[dict[str, Any]] = []  # of this process, newest last
+        self.report: dict[str, Any] | None = None
+
+    @property
+    def latest_fid(self) -> float:
+        """Of the last selection measurement; infinity before the first, and for a diverged generator."""
+        fid = self.rows[-1]["fid"] if self.rows else math.inf
+        return fid if math.isfinite(fid) else math.inf
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Real statistics, once."""
+        if not self.every_n_steps:
+            return
+        self.file = run_directory(trainer) / METRICS_FILE
+        data = self.data or getattr(getattr(trainer, "datamodule", None), "loaded", None)
+        if data is None:
+            raise UserError("Evaluation needs real images: train with an ImageDataModule, or give Evaluation(data=…)")
+        if trainer.is_global_zero:
+            self.selection = Measurement(data, "selection", self.num_samples, pl_module.device)
+            self.reporting = Measurement(data, "report", self.num_samples, pl_module.device)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Measure on held-out images, when due."""
+        if not due(trainer, outputs, self.every_n_steps):
+            return
+        row = self._measure(trainer, pl_module, "selection")
+        self.rows.append(row)
+        names = ("fid", "fid_floor", "median_confidence", "min_class_share")
+        write(trainer, {f"metric/{name}": row[name] for name in names})
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Measure on test images, unless the run was told to stop before its end."""
+        if self.every_n_steps and not trainer.should_stop:
+            self.report = self._measure(trainer, pl_module, "report")
+            names = ("fid", "fid_floor", "median_confidence", "min_class_share")
+            write(trainer, {f"metric_test/{name}": self.report[name] for name in names})
+
+    def _measure(self, trainer: pl.Trainer, module: pl.LightningModule, role: str) -> dict[str, Any]:
+        """One row, measured on the first process and known to all."""
+        assert isinstance(module, AdversarialModule)
+        row = None
+        if trainer.is_global_zero:
+            measurement = self.selection if role == "selection" else self.reporting
+            row = {
+                "step": trainer.global_step,
+                "images_seen": module.images_seen,
+                "seed": module.run_seed,
+                "commit": commit(),
+                **measurement(module.sampler()),
+            }
+            with self.file.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+        return trainer.strategy.broadcast(row)  # type: ignore[return-value]

@@ -1,0 +1,58 @@
+"""Ctrl-C and termination: finish the update, save, exit."""
+
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AGREE_EVERY = 50  # batches between the processes' agreements; one process looks after every batch
+
+
+class Interrupt(pl.Callback):
+    """Turns the first signal into a stop at the next batch's end, on all processes; a second one acts as ever."""
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the signals over from Lightning, whose handlers stop in mid-update."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.received = signal.Signals(number)
+        self._restore()
+        print(f"\n{self.received.name}: finishing this update, then saving …", file=sys.stderr, flush=True)
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop if any process was told to."""
+        stop = self.received is not None
+        if trainer.world_size > 1:
+            if batch_idx % AGREE_EVERY:
+                return
+            flag = torch.tensor(float(stop), device=pl_module.device)
+            stop = bool(trainer.strategy.reduce(flag, reduce_op="sum") > 0)
+        if stop:
+            self.received = self.received or signal.SIGTERM
+            trainer.should_stop = True
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give the signals back."""
+        self._restore()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Give the signals back."""
+        self._restore()

@@ -1,0 +1,52 @@
+"""One live line: generator updates done, losses, FID."""
+
+import sys
+from typing import Any
+
+import pytorch_lightning as pl
+from tqdm import tqdm
+
+SHOWN = {"loss/discriminator": "D", "loss/generator": "G", "metric/fid": "FID", "metric/fid_floor": "floor"}
+
+
+class Progress(pl.callbacks.ProgressBar):
+    """A bar over `max_steps` generator updates. Lightning's own starts anew each epoch, which here may be a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._enabled = True
+
+    def disable(self) -> None:
+        """Called by Lightning on all processes but the first."""
+        self._enabled = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Open the bar where the run stands."""
+        total = trainer.max_steps if trainer.max_steps > 0 else None
+        self._bar = tqdm(
+            total=total,
+            initial=trainer.global_step,
+            unit="step",
+            disable=not self._enabled,
+            file=sys.stderr,
+            mininterval=0.5 if sys.stderr.isatty() else 30,  # a log file gets a line every half minute
+            dynamic_ncols=True,
+        )
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Move on; the values are those last written to the logger."""
+        if "loss/generator" in outputs and self._bar.update(1):
+            metrics = trainer.callback_metrics
+            shown = {name: f"{float(metrics[tag]):.3g}" for tag, name in SHOWN.items() if tag in metrics}
+            self._bar.set_postfix(shown, refresh=False)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Close the bar."""
+        self._bar.close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Close the bar, so that the error starts on a line of its own."""
+        if hasattr(self, "_bar"):
+            self._bar.close()

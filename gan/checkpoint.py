@@ -1,0 +1,134 @@
+"""Reading and writing trained generators: full checkpoints, generator-only snapshots, runs. Files are hostile.
+
+A checkpoint is read with `weights_only=True`, a snapshot is safetensors; neither can run code. The recipe in them names
+classes: those of this package are fine, others are imported only where the caller allows their package.
+"""
+
+import json
+import os
+import pickle
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from gan.choices import foreign_names, import_path
+from gan.errors import UserError
+from gan.module import AdversarialModule
+from gan.sampling import Sampler
+
+MAX_BYTES = 4 * 2**30  # of a checkpoint; small-image GANs have megabytes
+
+
+def save_snapshot(module: AdversarialModule, step: int, path: Path) -> None:
+    """Write the generator's weights, with what rebuilds it in the header; complete or not at all."""
+    metadata = {
+        "gan": json.dumps(
+            {
+                "variant": f"{type(module).__module__}.{type(module).__qualname__}",
+                "hyper_parameters": dict(module.hparams),
+                "step": step,
+            }
+        )
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    weights = {name: tensor.contiguous() for name, tensor in module.generator.state_dict().items()}
+    safetensors.torch.save_file(weights, part, metadata)
+    os.replace(part, path)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The content of a full checkpoint of this package: plain values and tensors on the CPU.
+
+    Raises UserError, in one line, for anything else.
+    """
+    _check_file(path)
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+        raise UserError(f"{path}: not a readable checkpoint ({_first_line(error)}); give one that gan fit wrote") from None
+    if not isinstance(checkpoint, dict) or not {"adversarial", "hyper_parameters", "state_dict"} <= checkpoint.keys():
+        raise UserError(f"{path}: not a checkpoint of this package; give one that gan fit wrote")
+    return checkpoint
+
+
+def load(path: str | Path, allow_import: Collection[str] = ()) -> Sampler:
+    """The trained generator in a run, a checkpoint or a snapshot: `gan.load("runs/…").sample(64)`.
+
+    A run gives its last checkpoint. `allow_import` names packages outside `gan` that the file's classes may come from.
+    Raises UserError for what is no such file, and for classes of packages that are not allowed.
+    """
+    file = find_checkpoint(Path(path))
+    if file.suffix == ".safetensors":
+        variant, hyper_parameters, weights = _read_snapshot(file)
+    else:
+        checkpoint = read_checkpoint(file)
+        variant, hyper_parameters = checkpoint["adversarial"]["variant"], checkpoint["hyper_parameters"]
+        prefix = "generator."
+        weights = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
+    module = build_module(variant, hyper_parameters, allow_import, str(file))
+    try:
+        module.generator.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(f"{file}: its weights do not fit its recipe ({_first_line(error)})") from None
+    return module.sampler().eval().requires_grad_(False)
+
+
+def build_module(
+    variant: str, hyper_parameters: dict[str, Any], allow_import: Collection[str], where: str
+) -> AdversarialModule:
+    """The variant that a file names, untrained; UserError for a class that may not be imported or is no variant."""
+    refuse_foreign({"class_path": variant, **hyper_parameters}, allow_import, where)
+    variant_class = import_path(variant, f"{where}: variant")
+    if not (isinstance(variant_class, type) and issubclass(variant_class, AdversarialModule)):
+        raise UserError(f"{where}: {variant} is not a variant (a subclass of gan.module.AdversarialModule)")
+    with torch.random.fork_rng(devices=[]):  # the initial weights are thrown away
+        return variant_class(
+            hyper_parameters["recipe"], tuple(hyper_parameters["image_shape"]), hyper_parameters["num_classes"]
+        )
+
+
+def refuse_foreign(tree: Any, allow_import: Collection[str], where: str) -> None:
+    """UserError if a tree of choices would import from a package that is neither `gan` nor allowed."""
+    for name in foreign_names(tree):
+        package = name.split(".")[0]
+        if package not in allow_import:
+            raise UserError(
+                f"{where}: names {name}, which is code outside gan; if you trust it, give --allow-import {package}"
+            )
+
+
+def find_checkpoint(path: Path, kind: str = "last") -> Path:
+    """`path` itself, or the newest checkpoint of that kind (`last`, `best`) in a run."""
+    if not path.is_dir():
+        return path
+    found = sorted((path / "checkpoints").glob(f"{kind}_step_*.ckpt"))
+    if not found:
+        raise UserError(f"{path}: holds no checkpoints/{kind}_step_*.ckpt; give a run of gan fit, or a checkpoint")
+    return found[-1]
+
+
+def _read_snapshot(path: Path) -> tuple[str, dict[str, Any], dict[str, torch.Tensor]]:
+    _check_file(path)
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["gan"])
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        return header["variant"], header["hyper_parameters"], weights
+    except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: not a generator snapshot ({_first_line(error)}); give one that gan fit wrote") from None
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file or run; give a run of gan fit, or one of its checkpoints")
+    if path.stat().st_size > MAX_BYTES:
+        raise UserError(f"{path}: {path.stat().st_size} bytes, more than the {MAX_BYTES} that a checkpoint may have")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")[:160]

@@ -1,0 +1,135 @@
+"""Choices: one shape for every named part of a recipe (prior, init, loss, network, optimizer, data set …).
+
+A choice is a registry key (`normal`), a key with parameters (`{name: truncated_normal, bound: 2}`) or an importable
+path (`mylab.priors.student_t`) for code outside this package. Whatever it names, its parameters are the ones after
+those that the engine supplies; in this package they are keyword-only, and each is checked against its annotation.
+"""
+
+import difflib
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from gan.errors import UserError
+
+Choice = dict[str, Any]
+
+
+def normalise(choice: str | Mapping[str, Any], kind: str) -> Choice:
+    """`normal` -> `{"name": "normal"}`; parameters set to null are dropped."""
+    if isinstance(choice, str):
+        return {"name": choice}
+    if isinstance(choice, Mapping) and isinstance(choice.get("name"), str):
+        return {key: value for key, value in choice.items() if value is not None}
+    raise UserError(f"{kind}: {choice!r} is not a choice; give a name, or a mapping such as {{name: …, parameter: …}}")
+
+
+def resolve(choice: str | Mapping[str, Any], registry: Mapping[str, Any], kind: str) -> tuple[Callable, Choice]:
+    """The object that a choice names, and its parameters, checked against the object's signature.
+
+    Raises UserError for an unknown name, an import that fails and parameters that are unknown or of the wrong type.
+    """
+    parameters = normalise(choice, kind)
+    name = parameters.pop("name")
+    if name in registry:
+        target = registry[name]
+    elif "." in name:
+        target = import_path(name, kind)
+    else:
+        raise UserError(f"{kind}: unknown name {name!r}; {nearest(name, registry)}")
+    check_parameters(target, parameters, f"{kind} {name!r}")
+    return target, parameters
+
+
+def import_path(path: str, kind: str) -> Any:
+    """The object at a dotted path, from any importable package (the working directory counts as one)."""
+    module_name, _, attribute = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"{kind}: cannot import {path!r} ({error}); it must be importable from here") from None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'? Known: …`, for the end of an error line."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return (f"did you mean {close[0]!r}? " if close else "") + f"Allowed: {', '.join(known) or 'none'}"
+
+
+def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> None:
+    """Refuse parameters that `target` does not take, lacks, or takes in another type."""
+    if not callable(target):
+        check = getattr(target, "check", None)  # a bundle of functions, such as a loss, takes no parameters
+        if parameters and check is None:
+            raise UserError(f"{what} takes no parameters; remove {', '.join(parameters)}")
+        return
+    try:
+        signature = inspect.signature(target).parameters.values()
+    except ValueError:  # written in C, without a signature
+        raise UserError(f"{what} cannot be used: Python knows no signature of it; wrap it in a function") from None
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature):
+        return
+    own = {p.name: p for p in signature if p.kind is p.KEYWORD_ONLY}
+    # Code from elsewhere (torch.optim.RMSprop) has no keyword-only part: there, everything with a default is a parameter.
+    own = own or {p.name: p for p in signature if p.default is not p.empty}
+    for key in parameters:
+        if key not in own:
+            raise UserError(f"{what} has no parameter {key!r}; {nearest(key, own)}")
+    missing = [p.name for p in own.values() if p.default is p.empty and p.name not in parameters]
+    if missing:
+        raise UserError(f"{what} needs {', '.join(missing)}; give it as {{name: …, {missing[0]}: …}}")
+    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    for key, value in parameters.items():
+        if key in hints and not _fits(value, hints[key]):
+            wanted = getattr(hints[key], "__name__", None) if isinstance(hints[key], type) else None
+            raise UserError(f"{what}: {key} must be {wanted or hints[key]}, got {value!r}")
+
+
+def foreign_names(tree: Any) -> Iterator[str]:
+    """Dotted paths outside `gan` that a tree of choices would import."""
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            if key in ("name", "class_path") and isinstance(value, str):
+                if "." in value and value.split(".")[0] != "gan":
+                    yield value
+            else:
+                yield from foreign_names(value)
+    elif isinstance(tree, list | tuple):
+        for value in tree:
+            yield from foreign_names(value)
+
+
+def merge(base: Any, change: Any) -> Any:
+    """`base` with `change` over it, key by key; null removes a key, another name replaces a whole choice."""
+    if isinstance(change, str) and isinstance(base, Mapping) and "name" in base:
+        change = {"name": change}
+    if isinstance(base, str) and isinstance(change, Mapping):
+        base = {"name": base}
+    if not (isinstance(base, Mapping) and isinstance(change, Mapping)):
+        return change
+    if "name" in change and change["name"] != base.get("name", change["name"]):
+        return dict(change)
+    merged = dict(base)
+    for key, value in change.items():
+        merged[key] = None if value is None else merge(base.get(key), value)
+    return merged
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a plain value has the annotated type; an int passes for a float, a bool never for a number."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, argument) for argument in arguments)
+    if origin is typing.Literal:
+        return value in arguments
+    if origin in (list, tuple):
+        return isinstance(value, list | tuple) and all(_fits(item, arguments[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, Mapping)
+    if hint in (int, float):
+        return isinstance(value, int if hint is int else (int, float)) and not isinstance(value, bool)
+    return isinstance(value, hint) if isinstance(hint, type) else True

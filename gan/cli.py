@@ -1,0 +1,70 @@
+"""The command line: `gan fit | resume | sample | evaluate | data`. Dispatch only."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import gan
+from gan.errors import UserError
+
+HELP = """\
+usage: gan COMMAND [options]
+
+Train, measure and compare small-image GANs.
+
+commands:
+  fit        train a GAN             gan fit --config quickstart
+  resume     go on with a run        gan resume RUN --trainer.max_steps 20000
+  sample     draw images             gan sample RUN --num 100 --out grid.png
+  evaluate   measure a generator     gan evaluate RUN
+  data       prepare and verify      gan data mnist --data.root DIR
+
+options:
+  --help     this text; `gan COMMAND --help` for a command's
+  --version  the version
+
+Wherever a command takes a checkpoint it takes a run.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; exits 0, with 2 for the user's mistake, or with 128 + n after signal n."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # the user's own priors and variants; console scripts lack it
+    try:
+        sys.exit(_dispatch(words))
+    except UserError as error:
+        print(f"gan: error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("gan: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return 0
+    if words[0] == "--version":
+        print(f"gan {gan.__version__}")
+        return 0
+    from gan import commands  # torch takes seconds to import, help should not
+
+    return commands.run(words[0], words[1:])
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that takes whole option names only, and reports mistakes as UserError."""
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(allow_abbrev=False, **settings)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """One line, as for every other mistake."""
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""The commands of `gan`, each from its words to its exit code."""
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gan.checkpoint import load
+from gan.choices import nearest
+from gan.cli import Parser
+from gan.config import Flags, compose, parse_flags, read_config, resolve_model, shipped_configs
+from gan.data.datamodule import ImageDataModule
+from gan.errors import UserError
+from gan.evaluation import Measurement
+from gan.experiments import run as runs
+from gan.experiments.run_directory import CONFIG, write_text
+from gan.images import grid, write_png
+from gan.variants import VARIANTS
+
+MAX_SAMPLES = 1_000_000
+
+FIT_HELP = """\
+usage: gan fit [--config FILE|NAME]... [--model NAME] [--KEY=VALUE]... [--run DIR] [--overwrite]
+
+Train a GAN. Later configs and flags win, key by key; null removes a key. Values are YAML.
+
+  --config quickstart               a file, or a shipped config by name: {configs}
+  --model MLPGAN                    the variant: {variants}, or an importable path
+  --model.recipe.FIELD=VALUE        the recipe, e.g. --model.recipe.prior=uniform
+                                    --model.recipe.discriminator_optimizer.lr=0.5
+  --data.name, .root, .source, .split       which images, and from where
+  --trainer.max_steps=N             generator updates; any argument of Lightning's Trainer
+  --evaluation.every_n_steps=N      also .num_samples; 0 turns evaluation off
+  --checkpoints.every_n_steps=N     also .milestones=[1000,5000]
+  --image_grid.every_n_steps=N      also .num_images
+  --scalars.every_n_steps=N
+  --seed_everything=N               default 1
+  --run DIR                         default runs/<config>/<variant>/seed_<n>
+  --overwrite                       empty a used run directory first
+  --print_config                    print the resolved configuration and stop: every recipe field is in it
+
+Ctrl-C finishes the update, saves and exits; `gan resume RUN` goes on.
+"""
+
+RESUME_HELP = """\
+usage: gan resume RUN [--KEY=VALUE]... [--allow-import PACKAGE]...
+
+Go on with a run from its last checkpoint, bit for bit where it stopped.
+
+  --trainer.max_steps=N      train longer; trainer, logging, evaluation and checkpoint keys may change,
+  --data.root DIR            and the place of the data. Recipe, data set and seed may not.
+  --allow-import PACKAGE     import the run's own code from this package outside gan
+"""
+
+
+def run(command: str, words: list[str]) -> int:
+    """Dispatch; UserError for an unknown command."""
+    for name in ("pytorch_lightning", "lightning.pytorch"):  # its tips and device lines
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if command not in COMMANDS:
+        raise UserError(f"unknown command {command!r}; {nearest(command, COMMANDS)}")
+    return COMMANDS[command](words)
+
+
+def _fit(words: list[str]) -> int:
+    if "--help" in words or "-h" in words:
+        configs = ", ".join(name for name in shipped_configs() if "/" not in name)
+        print(FIT_HELP.format(configs=configs, variants=", ".join(VARIANTS)), end="")
+        return 0
+    flags = parse_flags(words, switches=("overwrite", "print_config"))
+    if "print_config" in flags.switches:
+        import yaml
+
+        print(yaml.safe_dump(resolve_model(compose(flags)), sort_keys=False), end="")
+        return 0
+    return _say(runs.fit(flags))
+
+
+def _resume(words: list[str]) -> int:
+    if not words or "--help" in words or "-h" in words:
+        print(RESUME_HELP, end="")
+        return 0
+    directory, *rest = words
+    if directory.startswith("--"):
+        raise UserError("the run comes first: gan resume RUN --trainer.max_steps=N")
+    flags = parse_flags(rest)
+    allowed = [str(value) for key, value in flags.values if key == "allow-import"]
+    flags = Flags(configs=flags.configs, values=[(k, v) for k, v in flags.values if k != "allow-import"])
+    if flags.configs:
+        raise UserError("--config may not be given on resuming; the run's own is used")
+    return _say(runs.resume(Path(directory), flags, allowed))
+
+
+def _say(outcome: runs.Outcome) -> int:
+    """Where everything is; the exit code."""
+    directory = outcome.directory
+    if int(os.environ.get("LOCAL_RANK", 0)):
+        return 0
+    newest = sorted((directory / "samples").glob("step_*.png"))[-1:]
+    print(f"run         {directory}")
+    print(f"checkpoint  {next(iter((directory / 'checkpoints').glob('last_step_*.ckpt')), 'none yet')}")
+    print(f"samples     {newest[0] if newest else 'none'}")
+    if outcome.report:
+        row = outcome.report
+        print(f"FID         {row['fid']:.2f} on {row['num_real']} test images (floor, real against real: {row['fid_floor']:.2f})")
+        print(f"classes     rarest {row['min_class_share']:.1%} of {row['num_fake']}, median confidence {row['median_confidence']:.3f}")
+    print(f"curves      tensorboard --logdir {directory}")
+    if outcome.signal:
+        print(f"stopped by a signal at step {outcome.step}; go on with: gan resume {directory}")
+        return 128 + outcome.signal
+    return 0
+
+
+def _sample(words: list[str]) -> int:
+    parser = Parser(prog="gan sample", description="Draw images from a trained generator.")
+    _add_source(parser)
+    parser.add_argument("--num", type=int, default=100, help="images (default 100)")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise (default 0)")
+    parser.add_argument("--out", type=Path, required=True, help="samples.npz (array `images`, uint8) or grid.png")
+    options = parser.parse_args(words)
+    if not 1 <= options.num <= MAX_SAMPLES:
+        raise UserError(f"--num must be from 1 to {MAX_SAMPLES}, got {options.num}")
+    if options.out.suffix not in (".npz", ".png"):
+        raise UserError(f"--out must end in .npz (an array) or .png (a grid), got {options.out}")
+    if not options.out.parent.is_dir():
+        raise UserError(f"--out: no directory {options.out.parent}; make it first")
+    images = load(options.path, options.allow_import).sample(options.num, options.seed)
+    try:
+        if options.out.suffix == ".png":
+            write_png(grid(images), options.out)
+        else:
+            array = images.squeeze(1) if images.shape[1] == 1 else images.permute(0, 2, 3, 1)  # (N, H, W) or (N, H, W, 3)
+            np.savez_compressed(options.out, images=array.numpy())
+    except OSError as error:
+        raise UserError(f"--out {options.out}: cannot write ({error.strerror})") from None
+    print(f"{options.num} images in {options.out}")
+    return 0
+
+
+def _evaluate(words: list[str]) -> int:
+    parser = Parser(prog="gan evaluate", description="Measure a trained generator on test images.")
+    _add_source(parser)
+    parser.add_argument("--num", type=int, default=10000, help="fakes (default 10000)")
+    parser.add_argument("--data.root", dest="root", help="folder of the real images (default: the run's)")
+    parser.add_argument("--data.source", dest="source", help="idx, download or embedded (default: the run's)")
+    parser.add_argument("--json", type=Path, help="write the row, with its protocol, to this file")
+    options = parser.parse_args(words)
+    if not 2 <= options.num <= MAX_SAMPLES:
+        raise UserError(f"--num must be from 2 to {MAX_SAMPLES}, got {options.num}")
+    sampler = load(options.path, options.allow_import)
+    settings = _data_settings(options.path)
+    settings |= {key: value for key in ("root", "source") if (value := getattr(options, key)) is not None}
+    data = ImageDataModule(**settings)
+    data.prepare_data()
+    data.setup()
+    row = {"generator": str(options.path), **Measurement(data.loaded, "report", options.num)(sampler)}
+    if options.json:
+        try:
+            write_text(options.json, json.dumps(row, indent=1) + "\n")
+        except OSError as error:
+            raise UserError(f"--json {options.json}: cannot write ({error.strerror})") from None
+    print(f"FID                {row['fid']:.3f} ({row['num_fake']} fakes, {row['num_real']} {row['data_set']} test images, {row['source']})")
+    print(f"floor              {row['fid_floor']:.3f} (real training images in place of the fakes)")
+    print(f"median confidence  {row['median_confidence']:.4f}")
+    shares = "  ".join(f"{n}: {share:.1%}" for n, share in zip(data.class_names, row["class_share"], strict=True))
+    print(f"class shares       {shares}")
+    print(f"protocol           {row['protocol']} ({row['extractor']} v{row['extractor_version']})")
+    return 0
+
+
+def _data_settings(path: Path) -> dict[str, Any]:
+    """The data section of the run that `path` is or lies in; empty for a file outside any run."""
+    for directory in (path, path.absolute().parent, path.absolute().parent.parent):
+        if (directory / CONFIG).is_file():
+            return dict(read_config(str(directory / CONFIG)).get("data", {}))
+    return {}
+
+
+def _add_source(parser: Parser) -> None:
+    parser.add_argument("path", type=Path, metavar="CKPT|RUN", help="a run, a checkpoint, or a generator snapshot")
+    parser.add_argument(
+        "--allow-import", action="append", default=[], metavar="PACKAGE", help="a package outside gan that its code may come from"
+    )
+
+
+def _data(words: list[str]) -> int:
+    parser = Parser(prog="gan data", description="Find, download if need be, and verify a data set.")
+    parser.add_argument("name", help="mnist, or an importable path")
+    parser.add_argument("--data.root", dest="root", default="data", help="folder of its files (default data)")
+    parser.add_argument("--data.source", dest="source", default="auto", help="auto, idx, download or embedded")
+    options = parser.parse_args(words)
+    data = ImageDataModule(options.name, options.root, options.source)
+    data.prepare_data()
+    data.setup()
+    print(json.dumps(data.loaded.provenance, indent=1))
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "fit": _fit,
+    "resume": _resume,
+    "sample": _sample,
+    "evaluate": _evaluate,
+    "data": _data,
+}

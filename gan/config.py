@@ -1,0 +1,202 @@
+"""Configurations: YAML files and flags merged, key by key, into one plain tree whose every key is known."""
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import yaml
+
+from gan.callbacks.checkpoints import Checkpoints
+from gan.callbacks.evaluation import Evaluation
+from gan.callbacks.image_grid import ImageGrid
+from gan.callbacks.scalars import Scalars
+from gan.choices import import_path, merge, nearest
+from gan.data.datamodule import ImageDataModule
+from gan.errors import UserError
+from gan.module import AdversarialModule
+from gan.variants import VARIANTS
+
+# Section -> the class that its keys are arguments of.
+CALLBACKS = {"scalars": Scalars, "image_grid": ImageGrid, "evaluation": Evaluation, "checkpoints": Checkpoints}
+SECTIONS: dict[str, Any] = {"trainer": pl.Trainer, "data": ImageDataModule, **CALLBACKS}
+# `run` is the directory, `pythonpath` the folder that code outside this package was imported from.
+PLAIN_KEYS = ("seed_everything", "run", "pythonpath")
+HIDDEN = {"evaluation": {"data"}}  # arguments that only Python code can give
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 with 1e-4 read as the number that it is."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)$|^[-+]?\.[0-9]+(?:[eE][-+]?[0-9]+)?$"),
+    list("-+.0123456789"),
+)
+
+
+@dataclass
+class Flags:
+    """A command line, taken apart: `--config FILE`, `--key.sub=value` or `--key.sub value`, and bare switches."""
+
+    configs: list[str] = field(default_factory=list)
+    values: list[tuple[str, Any]] = field(default_factory=list)
+    switches: set[str] = field(default_factory=set)
+
+
+def parse_flags(arguments: Sequence[str], switches: Sequence[str] = ()) -> Flags:
+    """Take a command line apart; values are read as YAML. UserError for what is no flag."""
+    flags, rest = Flags(), list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--") or word == "--":
+            raise UserError(f"{word!r} is not a flag; flags are --key=value, for example --model.recipe.prior=uniform")
+        key, given, value = word[2:].partition("=")
+        if key in switches:
+            if given:
+                raise UserError(f"--{key} takes no value")
+            flags.switches.add(key)
+            continue
+        if not given:
+            if not rest or rest[0].startswith("--"):
+                raise UserError(f"--{key} needs a value, as in --{key}=VALUE" + _switch_hint(key, switches))
+            value = rest.pop(0)
+        if key == "config":
+            flags.configs.append(value)
+        else:
+            flags.values.append((key, parse_value(value, f"--{key}")))
+    return flags
+
+
+def _switch_hint(key: str, switches: Sequence[str]) -> str:
+    known = {"config", *PLAIN_KEYS, *SECTIONS, "model", *switches}
+    return "" if key.split(".")[0] in known else f"; unknown key: {nearest(key, known)}"
+
+
+def parse_value(text: str, where: str) -> Any:
+    """A flag's value, read as YAML."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError as error:
+        raise UserError(f"{where}: cannot read {text!r} as YAML ({str(error).splitlines()[0]})") from None
+
+
+def config_directory() -> Path:
+    """Where the shipped configs are: in the wheel inside the package, in a checkout beside it."""
+    inside = Path(__file__).parent / "configs"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Shipped configs by name: `quickstart`, `systems/mlp_gan` and, where it is unambiguous, `mlp_gan`."""
+    directory = config_directory()
+    paths = sorted(directory.rglob("*.yaml"))
+    by_stem: dict[str, Path] = {path.stem: path for path in reversed(paths)}
+    return by_stem | {path.relative_to(directory).with_suffix("").as_posix(): path for path in paths}
+
+
+def read_config(name: str) -> dict[str, Any]:
+    """A config file, or a shipped one by name, as a tree in canonical form."""
+    path = Path(name)
+    if not path.is_file():
+        shipped = shipped_configs()
+        if name not in shipped:
+            raise UserError(f"--config {name}: no such file, and no shipped config; {nearest(name, shipped)}")
+        path = shipped[name]
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise UserError(f"--config {path}: not readable as YAML ({' '.join(str(error).split())[:160]})") from None
+    if not isinstance(tree, Mapping):
+        raise UserError(f"--config {path}: must be a mapping of keys such as model, data and trainer")
+    return canonical(tree, f"--config {path}")
+
+
+def compose(flags: Flags) -> dict[str, Any]:
+    """Configs in their order, then flags in theirs; later ones win, key by key."""
+    tree: dict[str, Any] = {}
+    for name in flags.configs:
+        tree = merge(tree, read_config(name))
+    for key, value in flags.values:
+        parts = key.split(".")
+        change: Any = value
+        for part in reversed(parts):
+            change = {part: change}
+        tree = merge(tree, canonical(change, f"--{key}"))
+    return tree
+
+
+def canonical(tree: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A tree with `model` written out as {class_path, init_args: {recipe}}; unknown keys raise UserError."""
+    result: dict[str, Any] = {}
+    for key, value in tree.items():
+        if key == "model":
+            result[key] = _canonical_model(value, where)
+        elif key in SECTIONS:
+            allowed = set(inspect.signature(SECTIONS[key]).parameters) - HIDDEN.get(key, set())
+            if not isinstance(value, Mapping):
+                raise UserError(f"{where}: {key} must be a mapping, got {value!r}; give --{key}.ARGUMENT=VALUE")
+            _check_keys(value, allowed, key, where)
+            result[key] = dict(value)
+        else:
+            _check_keys({key: value}, {*SECTIONS, "model", *PLAIN_KEYS}, "", where)
+            result[key] = value
+    return result
+
+
+def _canonical_model(value: Any, where: str) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"class_path": value}
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where}: model must be a variant's name or a mapping, got {value!r}")
+    _check_keys(value, {"class_path", "init_args", "recipe"}, "model", where)
+    arguments = dict(value.get("init_args") or {})
+    if "recipe" in value:
+        arguments["recipe"] = merge(arguments.get("recipe", {}), value["recipe"])
+    _check_keys(arguments, {"recipe"}, "model.init_args", where)
+    return {k: value[k] for k in ("class_path",) if k in value} | ({"init_args": arguments} if arguments else {})
+
+
+def _check_keys(values: Mapping[str, Any], allowed: set[str], section: str, where: str) -> None:
+    for key in values:
+        if key not in allowed:
+            path = f"{section}.{key}" if section else key
+            raise UserError(f"{where}: unknown key {path!r}; {nearest(str(key), allowed)}")
+
+
+def variant_class(name: str) -> type[AdversarialModule]:
+    """A variant by its registered name or importable path."""
+    if name in VARIANTS:
+        return VARIANTS[name]
+    if "." not in name:
+        raise UserError(f"model: unknown variant {name!r}; {nearest(name, VARIANTS)}")
+    found = import_path(name, "model")
+    if not (isinstance(found, type) and issubclass(found, AdversarialModule)):
+        raise UserError(f"model: {name} is not a variant (a subclass of gan.module.AdversarialModule)")
+    return found
+
+
+def resolve_model(tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree with the variant's importable path and its whole recipe: class default, then configs, then flags.
+
+    Keys that the configuration removed from a mapping of the default stand as nulls, so that the tree resolves to itself.
+    """
+    model = tree.get("model", {})
+    if "class_path" not in model:
+        raise UserError(f"no variant is named; give --model NAME or a config. Allowed: {', '.join(sorted(VARIANTS))}")
+    variant = variant_class(model["class_path"])
+    defaults = variant.defaults.to_dict()
+    recipe = variant.defaults.merged(model.get("init_args", {}).get("recipe", {})).to_dict()
+    for name, value in recipe.items():
+        if isinstance(value, dict) and value.get("name") == (defaults[name] or {}).get("name"):
+            value.update({key: None for key in defaults[name] if key not in value})
+    return tree | {
+        "model": {
+            "class_path": f"{variant.__module__}.{variant.__qualname__}",
+            "init_args": {"recipe": recipe},
+        }
+    }

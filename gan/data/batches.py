@@ -1,0 +1,84 @@
+"""Batches drawn where training happens: no worker processes, no copies from the host, one integer of state."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from gan.data.split import Split
+from gan.errors import UserError
+from gan.streams import stream
+
+RESIDENT_BYTES = 2 * 2**30  # sets of at most this size live on the training device; MNIST has 47 MB
+
+
+class DeviceBatches:
+    """Endless shuffled batches on `device`: images (N, C, H, W) uint8, labels (N,) int64; N = batch_size / world_size.
+
+    The stream of images is one permutation of the set after the other, each a function of (seed, epoch) alone. Batch b
+    is the stream's b-th stretch of `batch_size` images and may straddle two permutations, as in TensorFlow's
+    `next_batch`. Rank r takes every world_size-th image of it from the r-th on: all ranks together see what one would.
+    `position`, the number of images drawn by all ranks, says where the stream stands; it is the whole state.
+
+    Lightning sees an epoch of `len(self)` batches. It has a length lest Lightning fetch one batch ahead, which would
+    put `position` in a checkpoint one batch too far.
+    """
+
+    def __init__(
+        self, split: Split, batch_size: int, seed: int, device: torch.device | str, rank: int = 0, world_size: int = 1
+    ) -> None:
+        if batch_size < 1 or batch_size % world_size:
+            raise UserError(
+                f"batch_size {batch_size} (of all devices together) does not divide over {world_size} devices; "
+                f"use a positive multiple of {world_size}"
+            )
+        self.batch_size, self.seed, self.rank, self.world_size = batch_size, seed, rank, world_size
+        self.device = torch.device(device)
+        resident = split.images.nbytes <= RESIDENT_BYTES
+        self.home = self.device if resident else torch.device("cpu")
+        self.image_shape = split.images.shape[1:]
+        self.images = split.images.flatten(1).to(self.home)  # (N, C*H*W): one row, one image
+        self.labels = split.labels.to(self.home)
+        self.position = 0
+        self._epoch, self._order = -1, torch.empty(0)  # the permutation at hand
+
+    def __len__(self) -> int:
+        return max(1, len(self.images) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for _ in range(len(self)):
+            indices = self._indices(self.position)
+            self.position += self.batch_size  # before the batch is handed out: a checkpoint made in its step is right
+            images, labels = self._gather(self.images, indices), self._gather(self.labels, indices)
+            yield images.unflatten(1, self.image_shape), labels
+
+    def state_dict(self) -> dict[str, int]:
+        return {"position": self.position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.position = state["position"]
+
+    def _indices(self, start: int) -> Tensor:
+        """This rank's part of the stream's positions start … start + batch_size - 1."""
+        stretches, stop = [], start + self.batch_size
+        first = start + self.rank  # this rank's first position
+        while first < stop:
+            epoch, offset = divmod(first, len(self.images))
+            stretch = self._permutation(epoch)[offset : offset + stop - first : self.world_size]
+            stretches.append(stretch)
+            first += len(stretch) * self.world_size
+        return stretches[0] if len(stretches) == 1 else torch.cat(stretches)
+
+    def _permutation(self, epoch: int) -> Tensor:
+        if epoch != self._epoch:
+            generator = stream("data order", self.seed, epoch)  # on the CPU: the same on every device and rank
+            self._order = torch.randperm(len(self.images), generator=generator).to(self.home)
+            self._epoch = epoch
+        return self._order
+
+    def _gather(self, rows: Tensor, indices: Tensor) -> Tensor:
+        if self.home == self.device:
+            return rows.index_select(0, indices)
+        pinned = self.device.type == "cuda"  # pinned memory makes the copy asynchronous
+        batch = torch.empty(len(indices), *rows.shape[1:], dtype=rows.dtype, pin_memory=pinned)
+        return torch.index_select(rows, 0, indices, out=batch).to(self.device, non_blocking=True)

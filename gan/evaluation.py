@@ -1,0 +1,67 @@
+"""One measurement of one generator under one protocol, the same in training and in `gan evaluate`."""
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from gan.data.split import LoadedData
+from gan.metrics.features import EVALUATORS, load_classifier
+from gan.metrics.protocol import Protocol
+from gan.metrics.scorer import ImageScorer
+from gan.networks.layers import has_batch_statistics
+from gan.sampling import Sampler
+
+# Selection looks at held-out training images, the report at test images, each with a noise stream of its own: a checkpoint
+# that was chosen for its luck with one is not reported with it.
+ROLES = {"selection": "held-out", "report": "test"}
+
+
+class Measurement:
+    """Scores generators against the real images of one role; the real statistics are computed once.
+
+    Args:
+        data: the data set of the run, which also gives the classifier its name.
+        role: `selection` or `report`.
+        num_samples: fakes that each measurement draws.
+        device: where the classifier runs.
+    """
+
+    def __init__(self, data: LoadedData, role: str, num_samples: int, device: torch.device | str = "cpu") -> None:
+        self.role, self.num_samples, self.data = role, num_samples, data
+        self.classifier = load_classifier(data.name).to(device)
+        real = data.held_out if role == "selection" else data.test
+        self.scorer = ImageScorer(self.classifier, real.images, data.train.images)
+
+    @property
+    def floor(self) -> float:
+        """Distance of real training images from the same real images: what a perfect generator would get."""
+        return self.scorer.floor
+
+    def __call__(self, sampler: Sampler, noise_seed: int = 0) -> dict[str, Any]:
+        """A row of `metrics.jsonl`: scores and protocol. A generator with non-finite weights gets `fid: nan`."""
+        finite = all(bool(parameter.isfinite().all()) for parameter in sampler.parameters())
+        fakes = sampler.sample(self.num_samples, noise_seed, purpose=f"{self.role} noise")
+        scores = asdict(self.scorer.score(fakes))
+        del scores["num_fake"]
+        if not finite:
+            scores["fid"] = math.nan
+        evaluator = EVALUATORS[self.data.name]
+        protocol = Protocol(
+            metric="frechet",
+            metric_version=1,
+            extractor=evaluator.name,
+            extractor_version=evaluator.version,
+            extractor_sha256=evaluator.sha256,
+            data_set=self.data.name,
+            source=self.data.source,
+            split=ROLES[self.role],  # type: ignore[arg-type]
+            real_trained_on=self.role == "selection" and bool(self.data.provenance["held_out_is_trained_on"]),
+            num_real=self.scorer.num_real,
+            num_fake=self.num_samples,
+            role=self.role,  # type: ignore[arg-type]
+            noise_seed=noise_seed,
+            batch_norm="running" if has_batch_statistics(sampler.generator) else "none",
+        )
+        return protocol.row(**scores, fid_floor=self.floor)

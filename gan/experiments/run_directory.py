@@ -1,0 +1,58 @@
+"""A run's directory: made once, never written to again without `gan resume` or `--overwrite`."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gan.errors import UserError
+
+CONFIG, PROVENANCE, METRICS = "config.yaml", "provenance.json", "metrics.jsonl"
+
+
+def create(directory: Path, overwrite: bool) -> None:
+    """Make the directory, empty; UserError if it is used or cannot be written."""
+    try:
+        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+            if not overwrite:
+                raise UserError(f"{directory} is in use; gan resume {directory}, or give another --run or --overwrite")
+            if not (directory / CONFIG).is_file():
+                raise UserError(f"{directory} is not a run (it has no {CONFIG}), so --overwrite does not empty it")
+            shutil.rmtree(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        probe = directory / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"{directory}: cannot write there ({error.strerror}); give another place with --run") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's content; the old one or the new one is there at any time."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def write_config(directory: Path, tree: dict[str, Any]) -> None:
+    """Write the resolved configuration."""
+    write_text(directory / CONFIG, yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
+
+
+def write_provenance(directory: Path, entry: dict[str, Any]) -> None:
+    """Add an entry to `provenance.json`: one for the start, one for each resumption."""
+    path = directory / PROVENANCE
+    entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    write_text(path, json.dumps([*entries, entry], indent=1, default=str) + "\n")
+
+
+def forget_after(directory: Path, step: int) -> None:
+    """Drop the metric rows of steps that a resumed run will do again."""
+    path = directory / METRICS
+    if path.is_file():
+        rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        kept = [row for row in rows if json.loads(row)["step"] <= step]
+        write_text(path, "".join(f"{row}\n" for row in kept))

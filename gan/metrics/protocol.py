@@ -1,0 +1,58 @@
+"""What a metric row says about how it was measured. Rows of different protocols never stand in one column."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args, get_type_hints
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a number was measured; step, run seed and commit belong to the run and are given to `row`."""
+
+    metric: str  # "frechet"
+    metric_version: int
+    extractor: str  # EVALUATORS' name, version and sha256
+    extractor_version: int
+    extractor_sha256: str
+    data_set: str  # "mnist"
+    source: str  # "idx", "embedded": another source is other real images
+    split: Literal["held-out", "test", "train"]  # which real images
+    real_trained_on: bool  # did the generator's training see these real images, too?
+    num_real: int
+    num_fake: int
+    role: Literal["selection", "report"]  # chooses checkpoints, or stands in a table
+    noise_seed: int  # of the evaluation's own noise stream
+    weights: Literal["raw", "ema"] = "raw"
+    batch_norm: Literal["running", "none", "batch"] = "none"  # how the generator's batch norm ran, if it has any
+    precision: str = "float32"  # of the generator in evaluation; features are always float32, statistics float64
+    rounding: Literal["8-bit", "none"] = "8-bit"  # of the fakes; real images are 8-bit
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for name, value in asdict(self).items():
+            choices = get_args(hints[name])
+            if choices and value not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+
+    @property
+    def protocol_id(self) -> str:
+        """12 hex digits, equal exactly for rows that may share a column.
+
+        All fields count but two. The noise seed only repeats the measurement, as the run's seed does. Of batch norm
+        counts whether a fake depended on its batch: with running statistics it does not, just as without batch norm.
+        """
+        fields = asdict(self)
+        del fields["noise_seed"]
+        fields["batch_norm"] = "batch" if self.batch_norm == "batch" else "per image"
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
+
+    def row(self, **values: Any) -> dict[str, Any]:
+        """A flat row for `metrics.jsonl`: the values (`step=…, seed=…, commit=…, fid=…`), then the protocol."""
+        row = {"protocol": self.protocol_id, **asdict(self)}
+        taken = row.keys() & values.keys()
+        if taken:
+            raise ValueError(f"the protocol itself says {', '.join(sorted(taken))}")
+        return {**values, **row}

@@ -1,0 +1,69 @@
+"""Fully connected generator and discriminator."""
+
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan.networks.layers import activation as resolve_activation
+from gan.networks.layers import output_range
+
+Choice = str | dict[str, Any]
+
+
+def _layers(sizes: list[int]) -> nn.ModuleList:
+    return nn.ModuleList(nn.Linear(m, n) for m, n in zip(sizes[:-1], sizes[1:], strict=True))
+
+
+class MLPGenerator(nn.Module):
+    """Latent (N, latent_dim) -> images (N, C, H, W) in `output_range`."""
+
+    def __init__(
+        self,
+        latent_dim: int,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        *,
+        widths: list[int],
+        activation: Choice = "relu",
+        output: str = "sigmoid",
+    ) -> None:
+        super().__init__()
+        self.image_shape = tuple(image_shape)
+        self.output_range = output_range(output)
+        self.activation = resolve_activation(activation)
+        self.output = getattr(torch, output)
+        self.layers = _layers([latent_dim, *widths, prod(image_shape)])
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Latent (N, latent_dim) -> images (N, C, H, W)."""
+        hidden = latent
+        for layer in self.layers[:-1]:
+            hidden = self.activation(layer(hidden))
+        return self.output(self.layers[-1](hidden)).view(-1, *self.image_shape)
+
+
+class MLPDiscriminator(nn.Module):
+    """Images (N, C, H, W) -> logits (N, 1)."""
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        *,
+        widths: list[int],
+        activation: Choice = "relu",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.activation = resolve_activation(activation)
+        self.dropout = nn.Dropout(dropout)
+        self.layers = _layers([prod(image_shape), *widths, 1])
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images (N, C, H, W) -> logits (N, 1); dropout after each hidden layer."""
+        hidden = images.flatten(1)  # (N, C, H, W) -> (N, C*H*W)
+        for layer in self.layers[:-1]:
+            hidden = self.dropout(self.activation(layer(hidden)))
+        return self.layers[-1](hidden)

@@ -1,0 +1,48 @@
+"""MLPGAN: fully connected GAN on MNIST (text 001, TensorFlow 1, after Goodfellow's pylearn2 code)."""
+
+from gan.module import AdversarialModule
+from gan.recipe import Recipe
+
+
+class MLPGAN(AdversarialModule):
+    """The GAN of text 001, value for value; its errata are in docs/errata.md.
+
+    Both networks take momentum SGD with a decaying learning rate and a momentum ramp, one D and one G update a batch on
+    the same noise, and the generator the non-saturating loss. The text builds L2 regularizers and never adds them to an
+    objective: their literal weight is `generator_penalties: {l2: 0.8}`, and the same for the discriminator. Logits stand
+    where the text takes the log of a sigmoid, which overflows once D is sure; the mathematics is the same.
+    """
+
+    defaults = Recipe(
+        generator={
+            "name": "mlp",
+            "widths": [1200, 1200],
+            "activation": {"name": "leaky_relu", "slope": 0.2},
+            "output": "sigmoid",
+        },
+        discriminator={
+            "name": "mlp",
+            "widths": [200, 200],  # narrower than the generator: "this appears to matter"
+            "activation": {"name": "leaky_relu", "slope": 0.2},
+            "dropout": 0.0,
+        },
+        latent_dim=100,
+        generator_weights={"name": "uniform", "bound": 0.05},
+        generator_biases={"name": "constant", "value": 0.1},
+        discriminator_weights={"name": "uniform", "bound": 0.005},
+        discriminator_biases={"name": "constant", "value": 0.1},
+        prior="normal",
+        loss="non_saturating",
+        generator_optimizer={"name": "momentum_sgd", "lr": 0.01, "momentum": 0.5},
+        discriminator_optimizer={"name": "momentum_sgd", "lr": 0.01, "momentum": 0.5},
+        generator_schedules={
+            "lr": {"name": "exponential_decay", "factor": 1.000004, "minimum": 1e-6},
+            "momentum": {"name": "linear_ramp", "final": 0.7, "updates": 250},
+        },
+        discriminator_schedules={
+            "lr": {"name": "exponential_decay", "factor": 1.000004, "minimum": 1e-6},
+            "momentum": {"name": "linear_ramp", "final": 0.7, "updates": 250},
+        },
+        batch_size=128,
+        latent="shared",
+    )

@@ -1,0 +1,69 @@
+"""The scorer on real digits, on noise and on one digit only."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+from gan.data.mnist import MNIST
+from gan.metrics.features import load_classifier
+from gan.metrics.scorer import ImageScorer, evenly
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    return MNIST().load(tmp_path_factory.mktemp("no_files"), "embedded", split="text")
+
+
+@pytest.fixture(scope="module")
+def scorer(digits):
+    return ImageScorer(load_classifier(), digits.test.images, digits.train.images)
+
+
+def test_real_images_score_near_the_floor(scorer, digits):
+    scores = scorer.score(digits.train.images)
+    assert scores.fid == pytest.approx(scorer.floor, rel=1e-6)
+    assert scorer.score(digits.test.images).fid < 1e-6
+    assert scores.num_fake == len(digits.train.images)
+    assert sum(scores.class_share) == pytest.approx(1)
+    assert scores.min_class_share == min(scores.class_share) > 0.05
+    assert scores.median_confidence > 0.99
+
+
+def test_noise_and_black_images_score_far_above(scorer):
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randint(0, 256, (1000, 1, 28, 28), dtype=torch.uint8, generator=generator)
+    assert scorer.score(noise).fid > 50 * scorer.floor
+    black = scorer.score(torch.zeros_like(noise))
+    assert black.fid > 50 * scorer.floor
+    assert black.min_class_share == 0
+    assert max(black.class_share) == 1
+
+
+def test_a_missing_class_is_seen(scorer, digits):
+    scores = scorer.score(digits.train.images[digits.train.labels != 2])
+    assert scores.fid > 2 * scorer.floor
+    assert scores.class_share[2] == scores.min_class_share < 0.02
+
+
+def test_rows_are_plain_values(scorer, digits):
+    for value in asdict(scorer.score(digits.test.images[:50])).values():
+        assert type(value) in (int, float, list)
+
+
+def test_global_random_streams_and_autocast_are_left_alone(scorer, digits):
+    expected = scorer.score(digits.test.images[:600])
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert scorer.score(digits.test.images[:600]) == expected
+        assert torch.is_autocast_enabled("cpu")
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state)
+
+
+def test_evenly_spans_the_whole_set():
+    numbers = torch.arange(25)
+    assert evenly(numbers, 5).tolist() == [0, 5, 10, 15, 20]
+    assert evenly(numbers, 10).tolist() == [0, 2, 5, 7, 10, 12, 15, 17, 20, 22]
+    assert evenly(numbers, 100) is numbers

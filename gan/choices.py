@@ -70,7 +70,9 @@ def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> N
     try:
         signature = inspect.signature(target).parameters.values()
     except ValueError:  # written in C, without a signature
-        raise UserError(f"{what} cannot be used: Python knows no signature of it; wrap it in a function") from None
+        if parameters:
+            raise UserError(f"{what} takes no parameters that can be checked; wrap it in a function") from None
+        return
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature):
         return
     own = {p.name: p for p in signature if p.kind is p.KEYWORD_ONLY}

@@ -6,7 +6,6 @@ classes: those of this package are fine, others are imported only where the call
 
 import json
 import os
-import pickle
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -49,9 +48,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     _check_file(path)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise UserError(f"{path}: not a readable checkpoint ({_first_line(error)}); give one that gan fit wrote") from None
-    if not isinstance(checkpoint, dict) or not {"adversarial", "hyper_parameters", "state_dict"} <= checkpoint.keys():
+    except Exception as error:  # hostile bytes raise whatever the unpickler meets
+        raise UserError(
+            f"{path}: not a readable checkpoint ({_first_line(error)}); give one that gan fit wrote"
+        ) from None
+    expected = {"adversarial": dict, "hyper_parameters": dict, "state_dict": dict, "global_step": int}
+    if not isinstance(checkpoint, dict) or not all(isinstance(checkpoint.get(k), t) for k, t in expected.items()):
         raise UserError(f"{path}: not a checkpoint of this package; give one that gan fit wrote")
     return checkpoint
 
@@ -67,29 +69,31 @@ def load(path: str | Path, allow_import: Collection[str] = ()) -> Sampler:
         variant, hyper_parameters, weights = _read_snapshot(file)
     else:
         checkpoint = read_checkpoint(file)
-        variant, hyper_parameters = checkpoint["adversarial"]["variant"], checkpoint["hyper_parameters"]
+        variant, hyper_parameters = checkpoint["adversarial"].get("variant"), checkpoint["hyper_parameters"]
         prefix = "generator."
-        weights = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
+        weights = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if str(k).startswith(prefix)}
     module = build_module(variant, hyper_parameters, allow_import, str(file))
     try:
         module.generator.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, AttributeError, TypeError) as error:  # wrong shapes, or no tensors at all
         raise UserError(f"{file}: its weights do not fit its recipe ({_first_line(error)})") from None
     return module.sampler().eval().requires_grad_(False)
 
 
-def build_module(
-    variant: str, hyper_parameters: dict[str, Any], allow_import: Collection[str], where: str
-) -> AdversarialModule:
+def build_module(variant: Any, hyper_parameters: Any, allow_import: Collection[str], where: str) -> AdversarialModule:
     """The variant that a file names, untrained; UserError for a class that may not be imported or is no variant."""
-    refuse_foreign({"class_path": variant, **hyper_parameters}, allow_import, where)
+    values = hyper_parameters if isinstance(hyper_parameters, dict) else {}
+    recipe, shape, classes = (values.get(name) for name in ("recipe", "image_shape", "num_classes"))
+    if not (isinstance(variant, str) and "." in variant and isinstance(recipe, dict) and isinstance(classes, int)):
+        raise UserError(f"{where}: does not say how it was built (variant, recipe, image_shape, num_classes)")
+    if not (isinstance(shape, list) and len(shape) == 3 and all(isinstance(n, int) and 0 < n <= 4096 for n in shape)):
+        raise UserError(f"{where}: image_shape must be [channels, height, width], got {shape!r}")
+    refuse_foreign({"class_path": variant, "recipe": recipe}, allow_import, where)
     variant_class = import_path(variant, f"{where}: variant")
     if not (isinstance(variant_class, type) and issubclass(variant_class, AdversarialModule)):
         raise UserError(f"{where}: {variant} is not a variant (a subclass of gan.module.AdversarialModule)")
     with torch.random.fork_rng(devices=[]):  # the initial weights are thrown away
-        return variant_class(
-            hyper_parameters["recipe"], tuple(hyper_parameters["image_shape"]), hyper_parameters["num_classes"]
-        )
+        return variant_class(recipe, (shape[0], shape[1], shape[2]), classes)
 
 
 def refuse_foreign(tree: Any, allow_import: Collection[str], where: str) -> None:
@@ -120,7 +124,9 @@ def _read_snapshot(path: Path) -> tuple[str, dict[str, Any], dict[str, torch.Ten
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         return header["variant"], header["hyper_parameters"], weights
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{path}: not a generator snapshot ({_first_line(error)}); give one that gan fit wrote") from None
+        raise UserError(
+            f"{path}: not a generator snapshot ({_first_line(error)}); give one that gan fit wrote"
+        ) from None
 
 
 def _check_file(path: Path) -> None:

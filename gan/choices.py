@@ -8,6 +8,7 @@ those that the engine supplies; in this package they are keyword-only, and each 
 import difflib
 import importlib
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +17,8 @@ from typing import Any
 from gan.errors import UserError
 
 Choice = dict[str, Any]
+
+MANY = 12  # names that an error line does not list
 
 
 def normalise(choice: str | Mapping[str, Any], kind: str) -> Choice:
@@ -53,11 +56,20 @@ def import_path(path: str, kind: str) -> Any:
         raise UserError(f"{kind}: cannot import {path!r} ({error}); it must be importable from here") from None
 
 
+def import_from(directory: str | None) -> None:
+    """Let user code be imported from a directory, as it was where its run began."""
+    if directory and directory not in sys.path:
+        sys.path.insert(0, directory)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'? Known: …`, for the end of an error line."""
+    """`did you mean 'x'? Allowed: …`, for the end of an error line; a long list only where nothing is near."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return (f"did you mean {close[0]!r}? " if close else "") + f"Allowed: {', '.join(known) or 'none'}"
+    allowed = f"allowed: {', '.join(known) or 'none'}"
+    if not close:
+        return allowed
+    return f"did you mean {close[0]!r}?" + (f" ({allowed})" if len(known) <= MANY else "")
 
 
 def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> None:
@@ -76,7 +88,7 @@ def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> N
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature):
         return
     own = {p.name: p for p in signature if p.kind is p.KEYWORD_ONLY}
-    # Code from elsewhere (torch.optim.RMSprop) has no keyword-only part: there, everything with a default is a parameter.
+    # Code from elsewhere (torch.optim.RMSprop) has no keyword-only part: there, what has a default is a parameter.
     own = own or {p.name: p for p in signature if p.default is not p.empty}
     for key in parameters:
         if key not in own:

@@ -1,5 +1,6 @@
 """The commands of `gan`, each from its words to its exit code."""
 
+import argparse
 import json
 import logging
 import os
@@ -9,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from gan.checkpoint import load
-from gan.choices import nearest
+from gan.checkpoint import load, refuse_foreign
+from gan.choices import import_from, nearest
 from gan.cli import Parser
 from gan.config import Flags, compose, parse_flags, read_config, resolve_model, shipped_configs
 from gan.data.datamodule import ImageDataModule
 from gan.errors import UserError
-from gan.evaluation import Measurement
+from gan.evaluation import Measurement, to_json
 from gan.experiments import run as runs
 from gan.experiments.run_directory import CONFIG, write_text
 from gan.images import grid, write_png
+from gan.sampling import Sampler
 from gan.variants import VARIANTS
 
 MAX_SAMPLES = 1_000_000
@@ -59,7 +61,7 @@ Go on with a run from its last checkpoint, bit for bit where it stopped.
 
 def run(command: str, words: list[str]) -> int:
     """Dispatch; UserError for an unknown command."""
-    for name in ("pytorch_lightning", "lightning.pytorch"):  # its tips and device lines
+    for name in ("pytorch_lightning", "lightning_fabric"):  # its tips, device lines and "Seed set to"
         logging.getLogger(name).setLevel(logging.WARNING)
     if command not in COMMANDS:
         raise UserError(f"unknown command {command!r}; {nearest(command, COMMANDS)}")
@@ -106,8 +108,10 @@ def _say(outcome: runs.Outcome) -> int:
     print(f"samples     {newest[0] if newest else 'none'}")
     if outcome.report:
         row = outcome.report
-        print(f"FID         {row['fid']:.2f} on {row['num_real']} test images (floor, real against real: {row['fid_floor']:.2f})")
-        print(f"classes     rarest {row['min_class_share']:.1%} of {row['num_fake']}, median confidence {row['median_confidence']:.3f}")
+        floor = f"(floor, real against real: {row['fid_floor']:.2f})"
+        print(f"FID         {row['fid']:.2f} on {row['num_real']} test images {floor}")
+        share, confidence = row["min_class_share"], row["median_confidence"]
+        print(f"classes     rarest {share:.1%} of {row['num_fake']}, median confidence {confidence:.3f}")
     print(f"curves      tensorboard --logdir {directory}")
     if outcome.signal:
         print(f"stopped by a signal at step {outcome.step}; go on with: gan resume {directory}")
@@ -128,12 +132,13 @@ def _sample(words: list[str]) -> int:
         raise UserError(f"--out must end in .npz (an array) or .png (a grid), got {options.out}")
     if not options.out.parent.is_dir():
         raise UserError(f"--out: no directory {options.out.parent}; make it first")
-    images = load(options.path, options.allow_import).sample(options.num, options.seed)
+    images = _load(options).sample(options.num, options.seed)
     try:
         if options.out.suffix == ".png":
             write_png(grid(images), options.out)
         else:
-            array = images.squeeze(1) if images.shape[1] == 1 else images.permute(0, 2, 3, 1)  # (N, H, W) or (N, H, W, 3)
+            # (N, C, H, W) -> (N, H, W) for grey images, (N, H, W, 3) for coloured ones
+            array = images.squeeze(1) if images.shape[1] == 1 else images.permute(0, 2, 3, 1)
             np.savez_compressed(options.out, images=array.numpy())
     except OSError as error:
         raise UserError(f"--out {options.out}: cannot write ({error.strerror})") from None
@@ -151,8 +156,9 @@ def _evaluate(words: list[str]) -> int:
     options = parser.parse_args(words)
     if not 2 <= options.num <= MAX_SAMPLES:
         raise UserError(f"--num must be from 2 to {MAX_SAMPLES}, got {options.num}")
-    sampler = load(options.path, options.allow_import)
-    settings = _data_settings(options.path)
+    sampler = _load(options)
+    settings = dict(_run_config(options.path).get("data", {}))
+    refuse_foreign(settings, options.allow_import, str(options.path))
     settings |= {key: value for key in ("root", "source") if (value := getattr(options, key)) is not None}
     data = ImageDataModule(**settings)
     data.prepare_data()
@@ -160,10 +166,11 @@ def _evaluate(words: list[str]) -> int:
     row = {"generator": str(options.path), **Measurement(data.loaded, "report", options.num)(sampler)}
     if options.json:
         try:
-            write_text(options.json, json.dumps(row, indent=1) + "\n")
+            write_text(options.json, to_json(row, indent=1) + "\n")
         except OSError as error:
             raise UserError(f"--json {options.json}: cannot write ({error.strerror})") from None
-    print(f"FID                {row['fid']:.3f} ({row['num_fake']} fakes, {row['num_real']} {row['data_set']} test images, {row['source']})")
+    images = f"{row['num_fake']} fakes, {row['num_real']} {row['data_set']} test images, {row['source']}"
+    print(f"FID                {row['fid']:.3f} ({images})")
     print(f"floor              {row['fid_floor']:.3f} (real training images in place of the fakes)")
     print(f"median confidence  {row['median_confidence']:.4f}")
     shares = "  ".join(f"{n}: {share:.1%}" for n, share in zip(data.class_names, row["class_share"], strict=True))
@@ -172,19 +179,25 @@ def _evaluate(words: list[str]) -> int:
     return 0
 
 
-def _data_settings(path: Path) -> dict[str, Any]:
-    """The data section of the run that `path` is or lies in; empty for a file outside any run."""
+def _load(options: argparse.Namespace) -> Sampler:
+    """The generator that a command names; what `--allow-import` allows is found where its run found it."""
+    if options.allow_import:
+        import_from(_run_config(options.path).get("pythonpath"))
+    return load(options.path, options.allow_import)
+
+
+def _run_config(path: Path) -> dict[str, Any]:
+    """The configuration of the run that `path` is or lies in; empty for a file outside any run."""
     for directory in (path, path.absolute().parent, path.absolute().parent.parent):
         if (directory / CONFIG).is_file():
-            return dict(read_config(str(directory / CONFIG)).get("data", {}))
+            return read_config(str(directory / CONFIG))
     return {}
 
 
 def _add_source(parser: Parser) -> None:
     parser.add_argument("path", type=Path, metavar="CKPT|RUN", help="a run, a checkpoint, or a generator snapshot")
-    parser.add_argument(
-        "--allow-import", action="append", default=[], metavar="PACKAGE", help="a package outside gan that its code may come from"
-    )
+    help = "a package outside gan that its code may come from"
+    parser.add_argument("--allow-import", action="append", default=[], metavar="PACKAGE", help=help)
 
 
 def _data(words: list[str]) -> int:

@@ -25,6 +25,7 @@ CALLBACKS = {"scalars": Scalars, "image_grid": ImageGrid, "evaluation": Evaluati
 SECTIONS: dict[str, Any] = {"trainer": pl.Trainer, "data": ImageDataModule, **CALLBACKS}
 # `run` is the directory, `pythonpath` the folder that code outside this package was imported from.
 PLAIN_KEYS = ("seed_everything", "run", "pythonpath")
+TEXTS = ("run", "pythonpath", "data.root", "allow-import")  # a folder may be called 2024
 HIDDEN = {"evaluation": {"data"}}  # arguments that only Python code can give
 
 
@@ -67,6 +68,8 @@ def parse_flags(arguments: Sequence[str], switches: Sequence[str] = ()) -> Flags
             value = rest.pop(0)
         if key == "config":
             flags.configs.append(value)
+        elif key in TEXTS:
+            flags.values.append((key, None if value == "null" else value))
         else:
             flags.values.append((key, parse_value(value, f"--{key}")))
     return flags
@@ -80,7 +83,7 @@ def _switch_hint(key: str, switches: Sequence[str]) -> str:
 def parse_value(text: str, where: str) -> Any:
     """A flag's value, read as YAML."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+        return yaml.load(text, _Loader)  # a SafeLoader
     except yaml.YAMLError as error:
         raise UserError(f"{where}: cannot read {text!r} as YAML ({str(error).splitlines()[0]})") from None
 
@@ -108,7 +111,7 @@ def read_config(name: str) -> dict[str, Any]:
             raise UserError(f"--config {name}: no such file, and no shipped config; {nearest(name, shipped)}")
         path = shipped[name]
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise UserError(f"--config {path}: not readable as YAML ({' '.join(str(error).split())[:160]})") from None
     if not isinstance(tree, Mapping):
@@ -138,12 +141,12 @@ def canonical(tree: Mapping[str, Any], where: str) -> dict[str, Any]:
             result[key] = _canonical_model(value, where)
         elif key in SECTIONS:
             allowed = set(inspect.signature(SECTIONS[key]).parameters) - HIDDEN.get(key, set())
-            if not isinstance(value, Mapping):
-                raise UserError(f"{where}: {key} must be a mapping, got {value!r}; give --{key}.ARGUMENT=VALUE")
-            _check_keys(value, allowed, key, where)
-            result[key] = dict(value)
+            result[key] = _mapping(value, key, where, f"give --{key}.ARGUMENT=VALUE")
+            _check_keys(result[key], allowed, key, where)
         else:
             _check_keys({key: value}, {*SECTIONS, "model", *PLAIN_KEYS}, "", where)
+            if key in TEXTS and not isinstance(value, str | None):
+                raise UserError(f"{where}: {key} must be a folder's name, got {value!r}")
             result[key] = value
     return result
 
@@ -151,14 +154,24 @@ def canonical(tree: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _canonical_model(value: Any, where: str) -> dict[str, Any]:
     if isinstance(value, str):
         return {"class_path": value}
-    if not isinstance(value, Mapping):
-        raise UserError(f"{where}: model must be a variant's name or a mapping, got {value!r}")
+    value = _mapping(value, "model", where, "give a variant's name, or {class_path: NAME, recipe: {FIELD: VALUE}}")
     _check_keys(value, {"class_path", "init_args", "recipe"}, "model", where)
-    arguments = dict(value.get("init_args") or {})
-    if "recipe" in value:
-        arguments["recipe"] = merge(arguments.get("recipe", {}), value["recipe"])
+    if not isinstance(value.get("class_path", ""), str):
+        raise UserError(f"{where}: model.class_path must be a variant's name, got {value['class_path']!r}")
+    arguments = _mapping(value.get("init_args", {}), "model.init_args", where, "give {recipe: {FIELD: VALUE}}")
     _check_keys(arguments, {"recipe"}, "model.init_args", where)
-    return {k: value[k] for k in ("class_path",) if k in value} | ({"init_args": arguments} if arguments else {})
+    recipes = [mapping["recipe"] for mapping in (arguments, value) if "recipe" in mapping]
+    recipe: dict[str, Any] = {}
+    for change in recipes:
+        recipe = merge(recipe, _mapping(change, "model.recipe", where, "give --model.recipe.FIELD=VALUE"))
+    return {k: value[k] for k in ("class_path",) if k in value} | ({"init_args": {"recipe": recipe}} if recipes else {})
+
+
+def _mapping(value: Any, key: str, where: str, advice: str) -> dict[str, Any]:
+    """`value` as a dict, an absent one as an empty dict."""
+    if not isinstance(value, Mapping | None):
+        raise UserError(f"{where}: {key} must be a mapping, got {value!r}; {advice}")
+    return dict(value or {})
 
 
 def _check_keys(values: Mapping[str, Any], allowed: set[str], section: str, where: str) -> None:
@@ -183,20 +196,30 @@ def variant_class(name: str) -> type[AdversarialModule]:
 def resolve_model(tree: dict[str, Any]) -> dict[str, Any]:
     """The tree with the variant's importable path and its whole recipe: class default, then configs, then flags.
 
-    Keys that the configuration removed from a mapping of the default stand as nulls, so that the tree resolves to itself.
+    Keys that the configuration removed from a mapping of the default stand as nulls, so that the tree resolves to
+    itself; elsewhere a null only says that the default holds.
     """
+    tree = {key: value for key, value in tree.items() if value is not None}
+    for section in SECTIONS.keys() & tree.keys():
+        tree[section] = {key: value for key, value in tree[section].items() if value is not None}
     model = tree.get("model", {})
     if "class_path" not in model:
         raise UserError(f"no variant is named; give --model NAME or a config. Allowed: {', '.join(sorted(VARIANTS))}")
     variant = variant_class(model["class_path"])
     defaults = variant.defaults.to_dict()
     recipe = variant.defaults.merged(model.get("init_args", {}).get("recipe", {})).to_dict()
-    for name, value in recipe.items():
-        if isinstance(value, dict) and value.get("name") == (defaults[name] or {}).get("name"):
-            value.update({key: None for key in defaults[name] if key not in value})
+    recipe = _with_removed(recipe, defaults)
     return tree | {
         "model": {
             "class_path": f"{variant.__module__}.{variant.__qualname__}",
             "init_args": {"recipe": recipe},
         }
     }
+
+
+def _with_removed(value: Any, default: Any) -> Any:
+    """`value` with a null for each key of `default` that it lacks, at every depth; another choice has its own keys."""
+    if not (isinstance(value, dict) and isinstance(default, dict) and value.get("name") == default.get("name")):
+        return value
+    present = {key: _with_removed(item, default.get(key)) for key, item in value.items()}
+    return present | {key: None for key in default if key not in value}

@@ -1,5 +1,6 @@
 """One measurement of one generator under one protocol, the same in training and in `gan evaluate`."""
 
+import json
 import math
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +14,7 @@ from gan.metrics.scorer import ImageScorer
 from gan.networks.layers import has_batch_statistics
 from gan.sampling import Sampler
 
-# Selection looks at held-out training images, the report at test images, each with a noise stream of its own: a checkpoint
+# Selection looks at held-out training images, the report at test images, each with its own noise stream: a checkpoint
 # that was chosen for its luck with one is not reported with it.
 ROLES = {"selection": "held-out", "report": "test"}
 
@@ -40,7 +41,7 @@ class Measurement:
         return self.scorer.floor
 
     def __call__(self, sampler: Sampler, noise_seed: int = 0) -> dict[str, Any]:
-        """A row of `metrics.jsonl`: scores and protocol. A generator with non-finite weights gets `fid: nan`."""
+        """A row of `metrics.jsonl`: scores and protocol. Non-finite weights get `fid` NaN and `finite` false."""
         finite = all(bool(parameter.isfinite().all()) for parameter in sampler.parameters())
         fakes = sampler.sample(self.num_samples, noise_seed, purpose=f"{self.role} noise")
         scores = asdict(self.scorer.score(fakes))
@@ -64,4 +65,10 @@ class Measurement:
             noise_seed=noise_seed,
             batch_norm="running" if has_batch_statistics(sampler.generator) else "none",
         )
-        return protocol.row(**scores, fid_floor=self.floor)
+        return protocol.row(**scores, fid_floor=self.floor, finite=finite)
+
+
+def to_json(row: dict[str, Any], indent: int | None = None) -> str:
+    """A row as JSON, which has no NaN: null stands for a number that is not finite."""
+    plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+    return json.dumps(plain, indent=indent, allow_nan=False)

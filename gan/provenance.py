@@ -11,7 +11,10 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("gan", "torch", "torchvision", "pytorch-lightning", "torchmetrics", "tensorboard", "numpy", "scipy", "mlxtend")
+PACKAGES = (
+    *("gan", "torch", "torchvision", "pytorch-lightning", "torchmetrics"),
+    *("tensorboard", "numpy", "scipy", "mlxtend"),
+)
 JOB_VARIABLES = ("SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID", "PBS_JOBID", "LSB_JOBID")
 MAX_DIFF = 1_000_000  # characters
 
@@ -19,7 +22,8 @@ MAX_DIFF = 1_000_000  # characters
 def _git(directory: Path, *arguments: str) -> str | None:
     """What git prints there, or None where it is not installed or there is no repository."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=directory, capture_output=True, text=True, timeout=20, check=True)
+        command = ["git", *arguments]
+        done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -9,7 +9,8 @@ from torch import Generator, Tensor, nn
 from gan.images import to_uint8
 from gan.streams import stream
 
-# Latents are drawn in blocks of this size and the last one is cut, so that sample i does not depend on how many are asked for.
+# Latents are drawn in blocks of this size and the last one is cut, so that sample i does not depend on how many are
+# asked for.
 BLOCK = 500
 
 
@@ -33,7 +34,9 @@ class Sampler(nn.Module):
     `sampler(latent)` maps (N, latent_dim) to images (N, C, H, W) in `output_range`; `sampler.sample(64)` draws them.
     """
 
-    def __init__(self, generator: nn.Module, prior: Callable[[tuple[int, int], Generator], Tensor], latent_dim: int) -> None:
+    def __init__(
+        self, generator: nn.Module, prior: Callable[[tuple[int, int], Generator], Tensor], latent_dim: int
+    ) -> None:
         super().__init__()
         self.generator = generator
         self.prior = prior

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from gan.callbacks.clock import due, run_directory
+from gan.callbacks.clock import due, run_directory, whole
 from gan.callbacks.evaluation import Evaluation
 from gan.checkpoint import save_snapshot
 from gan.module import AdversarialModule
@@ -15,8 +15,8 @@ from gan.module import AdversarialModule
 class Checkpoints(pl.callbacks.Checkpoint):
     """Writes `checkpoints/last_step_N.ckpt`, `best_step_N.ckpt` and `generator_step_N.safetensors`.
 
-    One last and one best are kept; a new one is complete on the disk before the old one goes. Best is by the held-out FID
-    of the Evaluation callback, where there is one. Lightning's own ModelCheckpoint does not know the clock.
+    One last and one best are kept; a new one is complete on the disk before the old one goes. Best is by the held-out
+    FID of the Evaluation callback, where there is one. Lightning's own ModelCheckpoint does not know the clock.
 
     Args:
         every_n_steps: cadence of `last`, in generator updates; the end of training always saves.
@@ -24,7 +24,8 @@ class Checkpoints(pl.callbacks.Checkpoint):
     """
 
     def __init__(self, every_n_steps: int = 1000, milestones: list[int] | None = None) -> None:
-        self.every_n_steps, self.milestones = every_n_steps, milestones or []
+        self.every_n_steps = whole(every_n_steps, "checkpoints.every_n_steps")
+        self.milestones = [whole(step, "checkpoints.milestones", least=1) for step in milestones or []]
         self.best_fid = float("inf")
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from gan.errors import UserError
+
 
 def due(trainer: pl.Trainer, outputs: Any, every_n_steps: int) -> bool:
     """Whether the batch just ended with a generator update whose number is a multiple of N; never for N = 0."""
@@ -14,8 +16,8 @@ def due(trainer: pl.Trainer, outputs: Any, every_n_steps: int) -> bool:
 
 
 def run_directory(trainer: pl.Trainer) -> Path:
-    """Where the run writes: the logger's directory, or the trainer's root. Collective over processes."""
-    return Path(trainer.log_dir or trainer.default_root_dir)
+    """Where the run writes: as `gan fit` says, else the logger's directory or the trainer's root. Collective."""
+    return Path(getattr(trainer, "run_directory", None) or trainer.log_dir or trainer.default_root_dir)
 
 
 def write(trainer: pl.Trainer, values: Mapping[str, float]) -> None:
@@ -23,3 +25,10 @@ def write(trainer: pl.Trainer, values: Mapping[str, float]) -> None:
     for logger in trainer.loggers:
         logger.log_metrics(dict(values), step=trainer.global_step)
     trainer.callback_metrics.update({tag: torch.tensor(value) for tag, value in values.items()})
+
+
+def whole(value: Any, name: str, least: int = 0) -> int:
+    """`value`, if it is a whole number of at least `least`; UserError, by name, if not."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UserError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return value

@@ -1,15 +1,14 @@
 """Fréchet distance in training, on held-out images, and once at the end on test images."""
 
-import json
 import math
 from typing import Any
 
 import pytorch_lightning as pl
 
-from gan.callbacks.clock import due, run_directory, write
+from gan.callbacks.clock import due, run_directory, whole, write
 from gan.data.split import LoadedData
 from gan.errors import UserError
-from gan.evaluation import Measurement
+from gan.evaluation import Measurement, to_json
 from gan.module import AdversarialModule
 from gan.provenance import commit
 
@@ -17,10 +16,10 @@ METRICS_FILE = "metrics.jsonl"
 
 
 class Evaluation(pl.Callback):
-    """Every N generator updates: `metric/fid` (selection), confidence and class shares; at the end `metric_test/fid` (report).
+    """Every N generator updates `metric/fid` (selection) and class shares; at the end `metric_test/fid` (report).
 
-    Rows with their protocol go to `metrics.jsonl`. Evaluation never moves the training streams: a run with and without it
-    ends in the same weights.
+    Rows with their protocol go to `metrics.jsonl`. Evaluation never moves the training streams: a run with and without
+    it ends in the same weights.
 
     Args:
         every_n_steps: 0 turns evaluation off.
@@ -29,9 +28,9 @@ class Evaluation(pl.Callback):
     """
 
     def __init__(self, every_n_steps: int = 1000, num_samples: int = 10000, data: LoadedData | None = None) -> None:
-        if num_samples < 2:
-            raise UserError(f"evaluation.num_samples must be at least 2, got {num_samples}")
-        self.every_n_steps, self.num_samples, self.data = every_n_steps, num_samples, data
+        self.every_n_steps = whole(every_n_steps, "evaluation.every_n_steps")
+        self.num_samples = whole(num_samples, "evaluation.num_samples", least=2)
+        self.data = data
         self.rows: list[dict[str, Any]] = []  # of this process, newest last
         self.report: dict[str, Any] | None = None
 
@@ -85,5 +84,5 @@ class Evaluation(pl.Callback):
                 **measurement(module.sampler()),
             }
             with self.file.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(to_json(row) + "\n")
         return trainer.strategy.broadcast(row)  # type: ignore[return-value]

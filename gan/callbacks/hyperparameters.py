@@ -13,8 +13,8 @@ from gan.module import AdversarialModule
 class Hyperparameters(pl.Callback):
     """Writes the run's recipe as a session of the HPARAMS tab.
 
-    No experiment summary is written: the tab would take one run's for all and hide the values that this run lacks. Without
-    one it collects hyperparameters and metrics from every run, and shows each scalar's last value.
+    No experiment summary is written: the tab would take one run's for all and hide the values that this run lacks.
+    Without one it collects hyperparameters and metrics from every run, and shows each scalar's last value.
     """
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

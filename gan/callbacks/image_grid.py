@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
-from gan.callbacks.clock import due, run_directory
+from gan.callbacks.clock import due, run_directory, whole
 from gan.images import grid, write_png
 from gan.module import AdversarialModule
 
@@ -18,7 +18,8 @@ class ImageGrid(pl.Callback):
     """
 
     def __init__(self, every_n_steps: int = 1000, num_images: int = 100) -> None:
-        self.every_n_steps, self.num_images = every_n_steps, num_images
+        self.every_n_steps = whole(every_n_steps, "image_grid.every_n_steps")
+        self.num_images = whole(num_images, "image_grid.num_images", least=1)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Where to write; the same on every process."""

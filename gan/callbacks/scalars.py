@@ -1,6 +1,7 @@
 """Losses, D's outputs, gradient norms, schedules and speed, as scalars on the generator's clock."""
 
 import time
+import warnings
 from typing import Any
 
 import pytorch_lightning as pl
@@ -9,11 +10,11 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gan.callbacks.clock import due, write
+from gan.callbacks.clock import due, whole, write
 from gan.module import DISCRIMINATOR, GENERATOR, AdversarialModule
 from gan.sampling import evaluating
 
-# One chart for both losses, one for D(x) and D(G(z)) with the line that theory puts them on, each metric with its floor.
+# One chart for both losses, one for D(x) and D(G(z)) with the line that theory puts them on, one for FID and floor.
 LAYOUT = {
     "gan": {
         "losses": ["Multiline", ["loss/discriminator$", "loss/generator$"]],
@@ -31,7 +32,7 @@ class Scalars(pl.Callback):
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:
-        self.every_n_steps = every_n_steps
+        self.every_n_steps = whole(every_n_steps, "scalars.every_n_steps")
         self._restart(0)
 
     def _restart(self, images_seen: int) -> None:
@@ -54,8 +55,12 @@ class Scalars(pl.Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
-        """Gradient norm and scheduled values of an update that will be written."""
-        if self.every_n_steps <= 0 or (trainer.global_step + 1) % self.every_n_steps:
+        """Gradient norm and scheduled values of an update that may be the last before they are written."""
+        assert isinstance(pl_module, AdversarialModule)
+        if not self.every_n_steps:
+            return
+        remaining = self.every_n_steps - trainer.global_step % self.every_n_steps  # G updates until the next writing
+        if remaining > pl_module.recipe.g_steps:  # D's last update before it may be a round of G's earlier
             return
         player = PLAYERS[[o is optimizer for o in trainer.optimizers].index(True)]
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
@@ -101,5 +106,6 @@ class _Game(nn.Module):
 def _add_graph(logger: TensorBoardLogger, module: AdversarialModule) -> None:
     latent = torch.zeros(2, module.recipe.latent_dim, device=module.device)
     game = _Game(module)
-    with evaluating(game):
+    with evaluating(game), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace")  # SummaryWriter has no other way
         logger.experiment.add_graph(game, latent)

@@ -1,6 +1,6 @@
 """`fit` and `resume`: from a composed configuration to a trained run."""
 
-import sys
+import re
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,26 +10,30 @@ from typing import Any
 import jsonargparse
 import pytorch_lightning as pl
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from gan.callbacks.evaluation import Evaluation
 from gan.callbacks.hyperparameters import Hyperparameters
 from gan.callbacks.interrupt import Interrupt
 from gan.callbacks.progress import Progress
 from gan.checkpoint import find_checkpoint, read_checkpoint, refuse_foreign
-from gan.choices import foreign_names, merge
+from gan.choices import foreign_names, import_from, merge
 from gan.config import CALLBACKS, Flags, compose, resolve_model, variant_class
 from gan.data.datamodule import ImageDataModule
 from gan.errors import UserError
 from gan.experiments import run_directory
+from gan.experiments.trainer import TRAINER_DEFAULTS, check_trainer, logger
 from gan.module import AdversarialModule
 from gan.provenance import provenance
+from gan.recipe import Recipe
 
 MAY_CHANGE = ("trainer", "scalars", "image_grid", "evaluation", "checkpoints")  # and data.root, on resuming
-DDP = "ddp_find_unused_parameters_true"  # what plain ddp must be where two networks alternate
-TRAINER_DEFAULTS = {"max_epochs": -1, "devices": 1, "accelerator": "auto", "strategy": "auto", "max_steps": 10_000}
+EXPECTED_WARNINGS = (
+    ".*does not have many workers.*",  # batches are drawn on the device
+    ".*`IterableDataset` has `__len__`.*",
+    ".*smaller than the logging.*",
+    r"`isinstance\(treespec, LeafSpec\)`",  # Lightning's own, at every start
+)
 
 
 class _CLI(LightningCLI):
@@ -37,9 +41,16 @@ class _CLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for section, callback in CALLBACKS.items():
-            parser.add_lightning_class_args(callback, section)  # type: ignore[arg-type]
+            parser.add_lightning_class_args(callback, section)
         for argument in ("image_shape", "num_classes"):
             parser.link_arguments(f"data.{argument}", f"model.init_args.{argument}", apply_on="instantiate")
+
+    def instantiate_trainer(self, **settings: Any) -> pl.Trainer:
+        """Lightning's, with its many kinds of complaint as one."""
+        try:
+            return super().instantiate_trainer(**settings)
+        except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
+            raise _user_error(error, "trainer: ") from None
 
 
 @dataclass(frozen=True)
@@ -55,9 +66,10 @@ class Outcome:
 def fit(flags: Flags) -> Outcome:
     """Train a new run from flags and configs."""
     tree = compose(flags)
+    import_from(tree.get("pythonpath"))
+    tree = resolve_model(tree)
     tree.setdefault("seed_everything", 1)
     _check_seed(tree["seed_everything"])
-    tree = resolve_model(tree)
     variant = variant_class(tree["model"]["class_path"])
     name = Path(flags.configs[-1]).stem if flags.configs else "fit"
     default = Path("runs") / name / variant.__name__ / f"seed_{tree['seed_everything']}"
@@ -65,9 +77,10 @@ def fit(flags: Flags) -> Outcome:
     tree["run"] = str(directory)
     if list(foreign_names(tree)):
         tree.setdefault("pythonpath", str(Path.cwd()))
-    trainer_arguments = TRAINER_DEFAULTS | tree.get("trainer", {})
-    tree["trainer"] = trainer_arguments
-    cli = _build(tree, directory, first_step=None, prepare=lambda: run_directory.create(directory, _overwrite(flags)))
+    tree["trainer"] = TRAINER_DEFAULTS | tree.get("trainer", {})
+    cli = _build(tree, directory, first_step=None)
+    if cli.trainer.is_global_zero:
+        run_directory.create(directory, overwrite="overwrite" in flags.switches)
     return _train(cli, tree, directory, checkpoint=None)
 
 
@@ -85,24 +98,24 @@ def resume(directory: Path, flags: Flags, allow_import: list[str]) -> Outcome:
     tree = compose(Flags(configs=[str(config)]))
     refuse_foreign(tree.get("model"), allow_import, str(config))
     refuse_foreign(tree.get("data"), allow_import, str(config))
-    if allow_import and tree.get("pythonpath") and tree["pythonpath"] not in sys.path:
-        sys.path.insert(0, tree["pythonpath"])
+    if allow_import:
+        import_from(tree.get("pythonpath"))
     tree = resolve_model(merge(tree, compose(flags)))
+    tree["trainer"] = TRAINER_DEFAULTS | tree.get("trainer", {})
     checkpoint = find_checkpoint(directory)
     content = read_checkpoint(checkpoint)
     refuse_foreign({"class_path": content["adversarial"]["variant"]}, allow_import, str(checkpoint))
     refuse_foreign(content["hyper_parameters"], allow_import, str(checkpoint))
+    recipe = Recipe.from_dict(tree["model"]["init_args"]["recipe"]).to_dict()
+    if content["hyper_parameters"].get("recipe") != recipe:
+        raise UserError(f"{checkpoint}: was trained with another recipe than {config} says; restore that file")
     step = content["global_step"]
     if step >= tree["trainer"]["max_steps"] > -1:
         raise UserError(f"{directory} has done its {step} steps; to go on give --trainer.max_steps N with N > {step}")
-    cli = _build(tree, directory, first_step=step, prepare=lambda: run_directory.forget_after(directory, step))
-    if cli.model.hparams["recipe"] != content["hyper_parameters"]["recipe"]:
-        raise UserError(f"{checkpoint}: was trained with another recipe than {config} says; restore that file")
+    cli = _build(tree, directory, first_step=step)
+    if cli.trainer.is_global_zero:
+        run_directory.forget_after(directory, step)
     return _train(cli, tree, directory, checkpoint)
-
-
-def _overwrite(flags: Flags) -> bool:
-    return "overwrite" in flags.switches
 
 
 def _check_seed(seed: Any) -> None:
@@ -110,19 +123,21 @@ def _check_seed(seed: Any) -> None:
         raise UserError(f"seed_everything must be a whole number from 0 to {2**32 - 1}, got {seed!r}")
 
 
-def _build(tree: dict[str, Any], directory: Path, first_step: int | None, prepare: Any) -> LightningCLI:
-    """Check the tree, then let `prepare` claim the directory, and build trainer, model and data."""
+def _build(tree: dict[str, Any], directory: Path, first_step: int | None) -> LightningCLI:
+    """Check the tree and build trainer, model and data; nothing is written yet."""
     arguments = {k: v for k, v in tree.items() if k not in ("run", "pythonpath")}
     settings = dict(arguments["trainer"])
-    _check_strategy(settings)
+    check_trainer(settings)
     arguments["trainer"] = settings
-    callbacks: list[pl.Callback] = [Progress(), Hyperparameters(), Interrupt()]
+    callbacks: list[pl.Callback] = [Hyperparameters(), Interrupt()]
+    if settings.get("enable_progress_bar", True):
+        callbacks.append(Progress())
     defaults = {"callbacks": callbacks, "enable_model_summary": False, "default_root_dir": str(directory)}
-    settings.setdefault("logger", _tensorboard(directory, first_step))
+    settings["logger"] = logger(settings.get("logger", True), directory, first_step)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
         try:
-            cli = _ParsedCLI(
+            cli = _CLI(
                 AdversarialModule,
                 ImageDataModule,
                 subclass_mode_model=True,
@@ -131,47 +146,11 @@ def _build(tree: dict[str, Any], directory: Path, first_step: int | None, prepar
                 save_config_callback=None,
                 trainer_defaults=defaults,
                 parser_kwargs={"exit_on_error": False},
-                before_instantiation=prepare if rank_zero_only.rank == 0 else lambda: None,
             )
-        except jsonargparse.ArgumentError as error:
-            raise UserError(_brief(str(error))) from None
-        except MisconfigurationException as error:
-            raise UserError(f"trainer: {_brief(str(error))}") from None
+        except (jsonargparse.ArgumentError, ValueError) as error:
+            raise _user_error(error) from None
+    cli.trainer.run_directory = directory  # type: ignore[attr-defined]  # where the callbacks write, whatever the logger
     return cli
-
-
-class _ParsedCLI(_CLI):
-    """Runs a function between parsing, which may fail, and instantiation."""
-
-    def __init__(self, *args: Any, before_instantiation: Any, **kwargs: Any) -> None:
-        self._before_instantiation = before_instantiation
-        super().__init__(*args, **kwargs)
-
-    def before_instantiate_classes(self) -> None:
-        self._before_instantiation()
-
-
-def _tensorboard(directory: Path, first_step: int | None) -> dict[str, Any]:
-    """TensorBoard's logger with the run's directory as its own; events after `first_step` are superseded."""
-    arguments = {"save_dir": str(directory), "name": "", "version": "", "default_hp_metric": False}
-    if first_step is not None:
-        arguments["purge_step"] = first_step + 1  # type: ignore[assignment]
-    return {"class_path": f"{TensorBoardLogger.__module__}.TensorBoardLogger", "init_args": arguments}
-
-
-def _check_strategy(settings: dict[str, Any]) -> None:
-    """Plain ddp, and several devices, become the DDP that alternating networks need; clipping and the like are refused."""
-    several = str(settings.get("devices", 1)) != "1" or settings.get("num_nodes", 1) != 1
-    if settings.get("strategy") == "ddp" or (settings.get("strategy") == "auto" and several):
-        settings["strategy"] = DDP
-    if settings["strategy"] not in ("auto", DDP):
-        raise UserError(
-            f"trainer.strategy: {settings['strategy']!r} does not work with two alternating optimizers; "
-            f"allowed: auto, ddp (run as {DDP})"
-        )
-    for name, neutral in (("gradient_clip_val", None), ("accumulate_grad_batches", 1)):
-        if settings.get(name, neutral) not in (neutral, None):
-            raise UserError(f"trainer.{name}: Lightning ignores or refuses it where two optimizers alternate; remove it")
 
 
 def _train(cli: LightningCLI, tree: dict[str, Any], directory: Path, checkpoint: Path | None) -> Outcome:
@@ -192,17 +171,34 @@ def _train(cli: LightningCLI, tree: dict[str, Any], directory: Path, checkpoint:
         }
         run_directory.write_provenance(directory, entry)
     with warnings.catch_warnings():
-        for message in (".*does not have many workers.*", ".*`IterableDataset` has `__len__`.*", ".*smaller than the logging.*"):
+        for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=message)
-        trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
+        try:
+            trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
+        except SystemExit:  # how Lightning ends at once: after a second Ctrl-C, or one before the first update
+            if trainer.interrupted:
+                raise KeyboardInterrupt from None
+            raise
     callbacks = {type(c): c for c in trainer.callbacks}  # type: ignore[attr-defined]
     received = callbacks[Interrupt].received
     evaluation: Evaluation = callbacks[Evaluation]
     return Outcome(directory, trainer.global_step, received.value if received else None, evaluation.report)
 
 
-def _brief(message: str) -> str:
-    """The first telling lines of a long message, as one."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return " ".join(lines[:2])[:300]
-
+def _user_error(error: BaseException, where: str = "") -> UserError:
+    """The UserError inside what jsonargparse and Lightning raise, or the telling part of their message, in one line."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    message = str(error)
+    key = re.search(r'Parser key "([^"]*)"', message)
+    if key is None:
+        return UserError(where + " ".join(message.split())[:300])
+    # A union of types complains once for each of them, then says what it got.
+    complaints = re.findall(r"^\s*- (.*(?:\n {6,}.*)?)$", message, re.MULTILINE) or [message.split(":", 1)[1]]
+    complaints = [" ".join(c.split()) for c in complaints if "NoneType" not in c and "Does not validate" not in c]
+    given = re.search(r"Given value: (.{1,80})", message)
+    text = re.sub(r"<class '([^']*)'>", r"\1", "; ".join(dict.fromkeys(complaints)))[:240]
+    return UserError(f"{key[1]}: {text}" + (f"; got {given[1]}" if given and "ot value" not in text else ""))

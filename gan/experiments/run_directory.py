@@ -1,6 +1,7 @@
 """A run's directory: made once, never written to again without `gan resume` or `--overwrite`."""
 
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -45,7 +46,10 @@ def write_config(directory: Path, tree: dict[str, Any]) -> None:
 def write_provenance(directory: Path, entry: dict[str, Any]) -> None:
     """Add an entry to `provenance.json`: one for the start, one for each resumption."""
     path = directory / PROVENANCE
-    entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    except ValueError as error:
+        raise UserError(f"{path}: not readable as JSON ({error}); move it away to go on without it") from None
     write_text(path, json.dumps([*entries, entry], indent=1, default=str) + "\n")
 
 
@@ -53,6 +57,13 @@ def forget_after(directory: Path, step: int) -> None:
     """Drop the metric rows of steps that a resumed run will do again."""
     path = directory / METRICS
     if path.is_file():
-        rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        kept = [row for row in rows if json.loads(row)["step"] <= step]
-        write_text(path, "".join(f"{row}\n" for row in kept))
+        rows = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        write_text(path, "".join(f"{row}\n" for row in rows if _step(row) <= step))
+
+
+def _step(row: str) -> float:
+    """The step of a metric row; infinity for one that a crash cut off."""
+    try:
+        return json.loads(row)["step"]
+    except (ValueError, KeyError, TypeError):
+        return math.inf

@@ -1,0 +1,55 @@
+"""What a run asks of Lightning's Trainer: its defaults, its logger, and what two alternating networks rule out."""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning.loggers as loggers
+
+from gan.errors import UserError
+
+DDP = "ddp_find_unused_parameters_true"  # what plain ddp must be where two networks alternate
+TRAINER_DEFAULTS = {"max_epochs": -1, "devices": 1, "accelerator": "auto", "strategy": "auto", "max_steps": 10_000}
+
+
+def logger(choice: Any, directory: Path, first_step: int | None) -> Any:
+    """TensorBoard's logger by default, its events after `first_step` superseded; any other writes into the run too."""
+    if isinstance(choice, list):
+        return [logger(item, directory, first_step) for item in choice]
+    if choice is True:
+        choice = "TensorBoardLogger"
+    if isinstance(choice, str):
+        choice = {"class_path": choice}
+    if not isinstance(choice, Mapping):
+        return choice
+    name = str(choice.get("class_path")).rpartition(".")[2]
+    arguments: dict[str, Any] = {}
+    if "save_dir" in inspect.signature(getattr(loggers, name, _no_logger)).parameters:
+        arguments = {"save_dir": str(directory)}
+    if name == "TensorBoardLogger":
+        arguments |= {"name": "", "version": "", "default_hp_metric": False}
+        if first_step is not None:
+            arguments["purge_step"] = first_step + 1
+    return {**choice, "init_args": arguments | (choice.get("init_args") or {})}
+
+
+def _no_logger() -> None:
+    """Stands for a class that is not one of Lightning's loggers."""
+
+
+def check_trainer(settings: dict[str, Any]) -> None:
+    """Plain ddp, and several devices, become the DDP that two networks need; clipping and the like are refused."""
+    several = str(settings.get("devices", 1)) != "1" or settings.get("num_nodes", 1) != 1
+    if settings.get("strategy") == "ddp" or (settings.get("strategy") == "auto" and several):
+        settings["strategy"] = DDP
+    if settings["strategy"] not in ("auto", DDP):
+        raise UserError(
+            f"trainer.strategy: {settings['strategy']!r} does not work with two alternating optimizers; "
+            f"allowed: auto, ddp (run as {DDP})"
+        )
+    for name, neutral in (("gradient_clip_val", None), ("accumulate_grad_batches", 1)):
+        if settings.get(name, neutral) not in (neutral, None):
+            raise UserError(f"trainer.{name}: Lightning ignores or refuses it with two optimizers; remove it")
+    if settings.get("default_root_dir") is not None:
+        raise UserError("trainer.default_root_dir: a run writes into its own directory; give --run DIR")

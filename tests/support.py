@@ -1,0 +1,96 @@
+"""Small real runs for tests: tiny networks, real digits, a bare Lightning trainer."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from gan.data.mnist import read_embedded
+from gan.module import AdversarialModule
+from gan.recipe import Recipe
+from gan.variants import VARIANTS
+
+TINY = {
+    "MLPGAN": {"generator": {"widths": [24, 24]}, "discriminator": {"widths": [16, 16]}, "latent_dim": 8, "batch_size": 8},
+    "DCGAN": {"generator": {"channels": [8, 4]}, "discriminator": {"channels": [4, 8]}, "latent_dim": 8, "batch_size": 8},
+}
+
+
+def tiny_recipe(variant: str, change: dict[str, Any] | None = None) -> Recipe:
+    """A variant's recipe with networks that train in milliseconds."""
+    return VARIANTS[variant].defaults.merged(TINY[variant]).merged(change or {})
+
+
+def tiny(variant: str, change: dict[str, Any] | None = None, seed: int = 0) -> AdversarialModule:
+    """A variant with tiny networks, initialised from `seed`."""
+    torch.manual_seed(seed)
+    return VARIANTS[variant](tiny_recipe(variant, change))
+
+
+class Digits:
+    """Batches of real digits in their order, over and over."""
+
+    def __init__(self, batch_size: int, batches: int = 7) -> None:
+        images, labels = read_embedded()
+        self.images = torch.as_tensor(images[: batch_size * batches]).view(batches, batch_size, 1, 28, 28)
+        self.labels = torch.as_tensor(labels[: batch_size * batches]).long().view(batches, batch_size)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        yield from zip(self.images, self.labels, strict=True)
+
+
+class Replay:
+    """Batches that were recorded, each drawn once, whatever Lightning takes for an epoch."""
+
+    def __init__(self, batches: list[Any]) -> None:
+        self.batches = iter(batches)
+
+    def __len__(self) -> int:
+        return 1000
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.batches
+
+
+def train(
+    module: AdversarialModule, steps: int, *callbacks: pl.Callback, batches: Any = None, **settings: Any
+) -> pl.Trainer:
+    """Train up to generator update `steps` on real digits, with nothing but what is given."""
+    settings = {"logger": False, "enable_checkpointing": False} | settings
+    ckpt_path = settings.pop("ckpt_path", None)
+    trainer = pl.Trainer(
+        max_steps=steps,
+        max_epochs=-1,
+        accelerator="cpu",
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=list(callbacks),
+        **settings,
+    )
+    trainer.fit(module, batches or Digits(module.recipe.batch_size), ckpt_path=ckpt_path, weights_only=True)
+    return trainer
+
+
+def weights(module: torch.nn.Module) -> dict[str, Tensor]:
+    """A copy of all parameters and buffers."""
+    return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+
+
+def parameters(network: torch.nn.Module) -> dict[str, Tensor]:
+    """A copy of the parameters, without batch norm's running statistics, which any forward pass moves."""
+    return {name: tensor.detach().clone() for name, tensor in network.named_parameters()}
+
+
+def gradients(network: torch.nn.Module) -> dict[str, Tensor]:
+    """A copy of the gradients that there are."""
+    return {name: tensor.grad.clone() for name, tensor in network.named_parameters() if tensor.grad is not None}
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    """Whether two state dicts are equal bit for bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

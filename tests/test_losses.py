@@ -1,0 +1,59 @@
+"""Losses against probabilities, theory and TensorFlow."""
+
+import pytest
+import torch
+
+from gan.losses import LOSSES, cross_entropy_discriminator, minimax_generator, non_saturating_generator
+
+REAL = torch.linspace(-4, 4, 9, dtype=torch.float64)[:, None]
+FAKE = torch.linspace(3, -5, 9, dtype=torch.float64)[:, None]
+
+
+def test_cross_entropy_is_the_log_of_probabilities():
+    real, fake = torch.sigmoid(REAL), torch.sigmoid(FAKE)
+    expected = -(torch.log(real) + torch.log(1 - fake)).mean()  # 001's obj_d
+    torch.testing.assert_close(cross_entropy_discriminator(REAL, FAKE), expected)
+    torch.testing.assert_close(non_saturating_generator(REAL, FAKE), -torch.log(fake).mean())  # 001's obj_g
+    torch.testing.assert_close(minimax_generator(REAL, FAKE), torch.log(1 - fake).mean())
+
+
+def test_cross_entropy_matches_tensorflow(goldens):
+    logits, none = torch.tensor(goldens["sigmoid_ce/logits"]), torch.full((1, 1), -100.0)
+    for loss, key in (
+        (cross_entropy_discriminator(logits, none), "ones"),
+        (cross_entropy_discriminator(-none, logits), "zeros"),
+        (non_saturating_generator(none, logits), "ones"),
+        (-minimax_generator(none, logits), "zeros"),
+    ):
+        torch.testing.assert_close(loss, torch.tensor(goldens[f"sigmoid_ce/{key}"]), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_extreme_logits_stay_finite(name):
+    """Where the text's log of a sigmoid overflows."""
+    loss = LOSSES[name]
+    for value in (-1e4, 1e4):
+        logits = torch.full((4, 1), value, requires_grad=True)
+        for function in (loss.discriminator, loss.generator):
+            result = function(logits, logits)
+            result.backward()
+            assert result.isfinite()
+            assert logits.grad.isfinite().all()
+
+
+def test_minimax_gradient_vanishes_where_the_discriminator_is_sure():
+    """C12: at D(G(z)) -> 0 minimax's gradient is D(G(z)) itself, the non-saturating one is D(G(z)) - 1."""
+    sure = torch.tensor([[-8.0]], requires_grad=True)
+    (minimax,) = torch.autograd.grad(minimax_generator(sure, sure), sure)
+    (non_saturating,) = torch.autograd.grad(non_saturating_generator(sure, sure), sure)
+    torch.testing.assert_close(minimax, -torch.sigmoid(sure))
+    torch.testing.assert_close(non_saturating, torch.sigmoid(sure) - 1)
+
+
+def test_equilibrium_is_two_log_two():
+    """D = 1/2 everywhere gives C(G) = log 4 (Goodfellow et al., 2014, theorem 1), and it is D's minimum for equal data."""
+    zero = torch.zeros(5, 1, dtype=torch.float64, requires_grad=True)
+    loss = cross_entropy_discriminator(zero, zero)
+    torch.testing.assert_close(loss, torch.log(torch.tensor(4.0, dtype=torch.float64)))
+    (gradient,) = torch.autograd.grad(loss, zero)
+    torch.testing.assert_close(gradient, torch.zeros_like(zero))

@@ -1,0 +1,340 @@
+"""Laws of the one training step, over all variants."""
+
+from copy import deepcopy
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from support import Digits, Replay, gradients, parameters, same, tiny, tiny_recipe, train, weights
+from torch.nn.functional import softplus
+
+from gan.errors import UserError
+from gan.images import to_range
+from gan.optimizers import momentum_sgd
+from gan.streams import stream
+from gan.variants import VARIANTS
+from gan.variants.mlp_gan import MLPGAN
+
+ALL = sorted(VARIANTS)
+
+
+class Counter(pl.Callback):
+    """Counts updates of each network by looking at which weights change, and global_step after each batch."""
+
+    def __init__(self):
+        self.changes, self.clock = [], []
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        self.before = [parameters(network) for network in (module.discriminator, module.generator)]
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        after = [parameters(network) for network in (module.discriminator, module.generator)]
+        self.changes.append(tuple(not same(a, b) for a, b in zip(self.before, after, strict=True)))
+        self.clock.append(trainer.global_step)
+
+
+@pytest.mark.parametrize("variant", ALL)
+@pytest.mark.parametrize(("d_steps", "g_steps"), [(1, 1), (3, 1), (1, 2), (3, 2)])
+@pytest.mark.parametrize("steps", [1, 7])
+def test_max_steps_is_the_number_of_generator_updates(variant, d_steps, g_steps, steps):
+    counter = Counter()
+    module = tiny(variant, {"d_steps": d_steps, "g_steps": g_steps})
+    trainer = train(module, steps, counter)
+    g_updates = sum(g for _, g in counter.changes)
+    d_updates = sum(d for d, _ in counter.changes)
+    full_rounds, rest = divmod(steps, g_steps)
+    assert trainer.global_step == steps == g_updates
+    assert d_updates == module.discriminator_updates == d_steps * (full_rounds + (rest > 0))
+    assert module.images_seen == d_updates * module.recipe.batch_size
+    assert sorted(set(counter.clock)) in (list(range(1, steps + 1)), list(range(steps + 1)))  # no number is skipped
+
+
+@pytest.mark.parametrize("variant", ALL)
+@pytest.mark.parametrize("latent", ["shared", "fresh"])
+def test_an_update_touches_one_network_only(variant, latent):
+    """Weights and gradients of the other network stay as they were, and it is frozen while the step is taken."""
+    module = tiny(variant, {"latent": latent})
+    updates = []
+
+    def watched(update, mine, other):
+        def watched_update(*arguments):
+            weights_before, gradients_before, mine_before = parameters(other), gradients(other), parameters(mine)
+            statistics = update(*arguments)
+            assert same(weights_before, parameters(other))
+            assert same(gradients_before, gradients(other))
+            assert not same(mine_before, parameters(mine))
+            assert all(parameter.requires_grad for parameter in module.parameters())  # given back
+            updates.append(mine)
+            return statistics
+
+        return watched_update
+
+    class Frozen(pl.Callback):
+        def on_before_optimizer_step(self, trainer, module, optimizer):
+            networks = [module.generator, module.discriminator]
+            mine = networks.pop([o is optimizer for o in trainer.optimizers].index(True))
+            assert all(parameter.requires_grad for parameter in mine.parameters())
+            assert not any(parameter.requires_grad for parameter in networks[0].parameters())
+
+    g, d = module.generator, module.discriminator
+    module._update_discriminator = watched(module._update_discriminator, d, g)
+    module._update_generator = watched(module._update_generator, g, d)
+    train(module, 4, Frozen())
+    assert updates == [d, g] * 4
+
+
+@pytest.mark.parametrize("variant", ALL)
+@pytest.mark.parametrize("where", ["discriminator", "generator"])
+def test_an_exception_inside_the_step_leaves_nothing_frozen(variant, where):
+    module = tiny(variant)
+
+    def broken(*_):
+        raise ArithmeticError("broken loss")
+
+    module.loss = module.loss._replace(**{where: broken})
+    before = parameters(module.generator)
+    with pytest.raises(ArithmeticError, match="broken loss"):
+        train(module, 3)
+    assert all(parameter.requires_grad for parameter in module.parameters())
+    assert same(before, parameters(module.generator))
+
+
+# The step against loops written out -------------------------------------------------------------------------------------
+
+
+def bare_loop(module, batches, latent, steps):
+    """What `training_step` computes for MLPGAN, in plain PyTorch and with the same calls."""
+    g, d, noise = module.generator, module.discriminator, stream("training noise", 5, 0)
+    g_opt = momentum_sgd(g.parameters(), lr=0.01, momentum=0.5)
+    d_opt = momentum_sgd(d.parameters(), lr=0.01, momentum=0.5)
+    for step, (images, _) in zip(range(steps), batches, strict=False):
+        real = to_range(images, (0.0, 1.0))
+        for group in (*g_opt.param_groups, *d_opt.param_groups):
+            group["lr"] = max(0.01 / 1.000004**step, 1e-6)
+            group["momentum"] = 0.7 if step >= 250 else 0.5 + (0.7 - 0.5) * step / 250
+        z = torch.randn(len(real), 8, generator=noise)
+        with torch.set_grad_enabled(latent == "shared"):
+            fake = g(z)
+        logits = d(torch.cat([real, fake.detach()]))
+        d_opt.zero_grad()
+        (softplus(-logits[: len(real)]).mean() + softplus(logits[len(real) :]).mean()).backward()
+        d_opt.step()
+        d.requires_grad_(False)
+        g_opt.zero_grad()
+        softplus(-d(fake if latent == "shared" else g(torch.randn(len(real), 8, generator=noise)))).mean().backward()
+        g_opt.step()
+        d.requires_grad_(True)
+
+
+def textbook_loop(module, batches, latent, steps):
+    """Algorithm 1 of Goodfellow et al. (2014) as tutorials write it: separate D passes, probabilities, G run twice."""
+    g, d, noise = module.generator, module.discriminator, stream("training noise", 5, 0)
+    g_opt = torch.optim.SGD(g.parameters(), lr=0.01, momentum=0.5)
+    d_opt = torch.optim.SGD(d.parameters(), lr=0.01, momentum=0.5)
+    for step, (images, _) in zip(range(steps), batches, strict=False):
+        real = images.float() / 255
+        for group in (*g_opt.param_groups, *d_opt.param_groups):
+            group["lr"], group["momentum"] = 0.01 / 1.000004**step, 0.5 + 0.2 * step / 250
+        z = torch.randn(len(real), 8, generator=noise)
+        d_loss = -(torch.log(torch.sigmoid(d(real))) + torch.log(1 - torch.sigmoid(d(g(z).detach())))).mean()
+        d_opt.zero_grad()
+        d_loss.backward()
+        d_opt.step()
+        z = z if latent == "shared" else torch.randn(len(real), 8, generator=noise)
+        g_loss = -torch.log(torch.sigmoid(d(g(z)))).mean()
+        g_opt.zero_grad()
+        g_loss.backward()
+        g_opt.step()
+
+
+@pytest.mark.parametrize("latent", ["shared", "fresh"])
+@pytest.mark.parametrize("loop", [bare_loop, textbook_loop])
+def test_the_step_is_the_loop(loop, latent):
+    """Five updates: equal bit for bit to the bare loop, to rtol 1e-5 to the textbook's."""
+    module = tiny("MLPGAN", {"latent": latent}, seed=5)
+    copy = deepcopy(module)
+    torch.manual_seed(5)  # the run's seed
+    train(module, 5)
+    loop(copy, Digits(8), latent, 5)
+    ours, theirs = weights(module), weights(copy)
+    assert not same(ours, weights(tiny("MLPGAN", {"latent": latent}, seed=5)))  # something was learnt
+    if loop is bare_loop:
+        assert same(ours, theirs)
+    else:
+        for name in ours:
+            torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("variant", ALL)
+def test_seed_decides_everything(variant):
+    runs = []
+    for seed in (1, 1, 2):
+        module = tiny(variant, seed=3)  # same initial weights
+        torch.manual_seed(seed)
+        train(module, 3)
+        runs.append(weights(module))
+    assert same(runs[0], runs[1])
+    assert not same(runs[0], runs[2])
+
+
+# Recipe fields ----------------------------------------------------------------------------------------------------------
+
+RAMP = {"name": "linear_ramp", "final": 0.0, "updates": 2}
+OVERRIDES = [
+    {"generator": {"activation": "tanh"}},
+    {"generator": {"activation": {"slope": 0.1}}},
+    {"generator": {"widths": [20, 24]}},
+    {"generator": {"output": "tanh"}},
+    {"discriminator": {"activation": "sigmoid"}},
+    {"discriminator": {"widths": [16, 12]}},
+    {"discriminator": {"dropout": 0.5}},
+    {"latent_dim": 5},
+    {"generator_weights": {"bound": 1.0}},
+    {"generator_weights": {"name": "normal", "std": 1.0}},
+    {"generator_weights": "glorot_uniform"},
+    {"generator_weights": "keep"},
+    {"generator_biases": {"value": 0.0}},
+    {"discriminator_weights": {"bound": 1.0}},
+    {"discriminator_weights": {"name": "truncated_normal", "std": 0.04}},
+    {"discriminator_biases": {"value": 0.0}},
+    {"prior": "uniform"},
+    {"prior": {"name": "uniform", "bound": 2.0}},
+    {"loss": "minimax"},
+    {"generator_penalties": {"l2": 0.8}},
+    {"discriminator_penalties": {"l2": 0.8}},
+    {"generator_optimizer": {"lr": 0.5}},
+    {"generator_optimizer": {"momentum": 0.9}},
+    {"generator_optimizer": {"name": "adam", "lr": 1e-3}, "generator_schedules": {"momentum": None}},
+    {"discriminator_optimizer": {"lr": 0.5}},
+    {"discriminator_optimizer": {"momentum": 0.9}},
+    {"discriminator_optimizer": {"name": "tensorflow_adam"}, "discriminator_schedules": {"momentum": None, "lr": None}},
+    {"generator_schedules": {"lr": {"factor": 2.0}}},
+    {"generator_schedules": {"lr": {"minimum": 0.1}}},
+    {"generator_schedules": {"lr": None}},
+    {"generator_schedules": {"momentum": RAMP}},
+    {"generator_schedules": {"momentum": None}},
+    {"discriminator_schedules": {"lr": {"factor": 2.0}}},
+    {"discriminator_schedules": {"momentum": {"final": 0.0}}},
+    {"discriminator_schedules": {"momentum": {"updates": 10}}},
+    {"batch_size": 4},
+    {"latent": "fresh"},
+    {"d_steps": 2},
+    {"g_steps": 2},
+    {"balance": {"low": 0.9, "high": 1.0}},
+]
+
+
+@pytest.mark.parametrize("change", OVERRIDES, ids=str)
+def test_every_accepted_override_changes_the_networks_or_the_first_updates(change):
+    """Three updates, since momentum acts from the second on and a second G update of a round is its second."""
+    fast = {"generator_schedules": {"lr": {"factor": 1.5}}, "discriminator_schedules": {"lr": {"factor": 1.5}}}
+    base = tiny("MLPGAN", fast, seed=1)
+    torch.manual_seed(1)
+    changed = MLPGAN(base.recipe.merged(change))
+    for module in (base, changed):
+        torch.manual_seed(1)
+        train(module, 3)
+    assert not same(weights(base), weights(changed))
+
+
+def test_the_overrides_cover_every_field():
+    assert {key for change in OVERRIDES for key in change} == set(tiny_recipe("MLPGAN").to_dict())
+
+
+def test_balance_trains_the_weaker_network_only():
+    """A band that D's accuracy never enters: one-sided batches, and both networks after `patience` of them."""
+    counter = Counter()
+    module = tiny("MLPGAN", {"balance": {"low": 1.0, "high": 1.0, "patience": 2}, "batch_size": 8})
+    train(module, 3, counter)
+    assert counter.changes == [(True, False), (True, False), (True, True)] * 3
+    counter = Counter()
+    train(tiny("MLPGAN", {"balance": {"low": 0.0, "high": 0.0, "patience": 2}}), 6, counter)
+    assert counter.changes == [(False, True), (False, True), (True, True)] * 2
+
+
+def test_a_loss_may_read_the_real_logits_in_the_generator_update():
+    """Relativistic pairing (Jolicoeur-Martineau, 2019): the generator's gradient depends on D(x)."""
+    results = []
+    for reads in (False, True):
+        module = tiny("MLPGAN", seed=1)
+        module.loss = module.loss._replace(generator=lambda r, f: softplus(r - f).mean(), generator_reads_real=reads)
+        torch.manual_seed(1)
+        train(module, 2)
+        results.append(weights(module))
+    assert not same(*results)
+
+
+@pytest.mark.parametrize("variant", ALL)
+def test_float_images_in_0_1_train_like_uint8(variant):
+    losses = []
+    for scale in (False, True):
+        module, batches = tiny(variant, seed=1), Digits(8)
+        batches.images = batches.images.float() / 255 if scale else batches.images
+        torch.manual_seed(1)
+        record = Recorder()
+        train(module, 2, record, batches=batches)
+        losses.append([float(value) for outputs in record.outputs for value in outputs.values()])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+# Resuming with a bare trainer ---------------------------------------------------------------------------------------------
+
+RESUMABLE = [
+    {},
+    {"d_steps": 3},
+    {"latent": "shared", "g_steps": 2},
+    {"latent": "fresh", "d_steps": 2, "g_steps": 3},
+    {"balance": {"low": 0.4, "high": 0.6, "patience": 2}},
+    {"discriminator": {"dropout": 0.5}},
+]
+
+
+@pytest.mark.parametrize("variant", ALL)
+@pytest.mark.parametrize("change", RESUMABLE, ids=str)
+def test_resume_is_bitwise(variant, change, tmp_path):
+    """Stop at step 3, also in mid-round, go on to 6 in a fresh module: the weights of six steps at once."""
+    straight, record = tiny(variant, change, seed=4), Recorder()
+    torch.manual_seed(4)
+    train(straight, 6, record)
+    first, first_record = tiny(variant, change, seed=4), Recorder()
+    torch.manual_seed(4)
+    train(first, 3, first_record).save_checkpoint(tmp_path / "a.ckpt")
+    second = tiny(variant, change, seed=7)  # other initial weights
+    rest = Replay(record.batches[len(first_record.batches) :])
+    torch.manual_seed(99)  # whatever the new process's random state is
+    train(second, 6, batches=rest, ckpt_path=tmp_path / "a.ckpt")
+    assert same(weights(straight), weights(second))
+    assert (straight.images_seen, straight.discriminator_updates) == (second.images_seen, second.discriminator_updates)
+
+
+class Recorder(pl.Callback):
+    """Keeps every batch that was drawn, and what its step returned."""
+
+    def __init__(self):
+        self.batches, self.outputs = [], []
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        self.batches.append(batch)
+        self.outputs.append(outputs)
+
+
+# Refusals -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_network_that_cannot_make_the_shape_is_refused_before_training():
+    with pytest.raises(UserError, match="cannot make 30×30"):
+        VARIANTS["DCGAN"](image_shape=(1, 30, 30))
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])
+def test_strategies_that_cannot_alternate_are_refused(strategy):
+    trainer = pl.Trainer(strategy=strategy, accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
+    module = tiny("MLPGAN")
+    module._trainer = trainer
+    with pytest.raises(UserError, match="ddp_find_unused_parameters_true"):
+        module.setup("fit")
+
+
+def test_a_foreign_checkpoint_is_refused():
+    with pytest.raises(UserError, match="no adversarial state"):
+        MLPGAN().on_load_checkpoint({"state_dict": {}})

@@ -1,0 +1,71 @@
+"""Recipes: values that check themselves, diffs that merge."""
+
+import json
+
+import pytest
+from support import tiny_recipe
+
+from gan.errors import UserError
+from gan.recipe import Recipe
+from gan.variants import VARIANTS
+from gan.variants.mlp_gan import MLPGAN
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_round_trips_as_plain_values(variant):
+    recipe = VARIANTS[variant].defaults
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert recipe.merged({}) == recipe
+
+
+def test_mappings_merge_key_by_key_and_null_removes():
+    recipe = MLPGAN.defaults
+    assert recipe.merged({"generator": {"activation": {"slope": 0.1}}}).generator["widths"] == [1200, 1200]
+    assert recipe.merged({"generator": {"activation": {"slope": 0.1}}}).generator["activation"]["name"] == "leaky_relu"
+    assert set(recipe.merged({"generator_schedules": {"momentum": None}}).generator_schedules) == {"lr"}
+    assert recipe.merged({"generator_weights": "glorot_uniform"}).generator_weights == {"name": "glorot_uniform"}
+    assert recipe.merged({"prior": {"name": "uniform", "bound": 2.0}}).prior == {"name": "uniform", "bound": 2.0}
+    assert recipe == MLPGAN.defaults  # nothing above changed the defaults
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pror": "normal"}, "did you mean 'prior'"),
+        ({"prior": "unifrm"}, "did you mean 'uniform'"),
+        ({"prior": {"name": "uniform", "bond": 1.0}}, "did you mean 'bound'"),
+        ({"prior": 3}, "recipe.prior"),
+        ({"prior": "nowhere.to.be.found"}, "cannot import"),
+        ({"loss": {"name": "minimax", "x": 1}}, "takes no parameters"),
+        ({"generator": {"width": [10]}}, "did you mean 'widths'"),
+        ({"generator": {"widths": "wide"}}, "widths must be"),
+        ({"generator": {"output": "relu"}}, "output must be one of"),
+        ({"generator": {"activation": "gelu"}}, "activation"),
+        ({"generator": {"activation": {"slope": "x"}}}, "slope must be"),
+        ({"generator_weights": {"bound": None}}, "needs bound"),
+        ({"generator_optimizer": {"lr": "fast"}}, "lr must be"),
+        ({"generator_optimizer": {"lr": True}}, "lr must be"),
+        ({"generator_optimizer": "adam"}, "remove the schedule with null"),
+        ({"generator_schedules": {"beta": {"name": "linear_ramp", "final": 1.0, "updates": 2}}}, "'beta'"),
+        ({"generator_penalties": {"l3": 1.0}}, "did you mean 'l2'"),
+        ({"generator_penalties": {"l2": "x"}}, "must be a number"),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"batch_size": 12.5}, "batch_size must be"),
+        ({"latent_dim": True}, "latent_dim must be"),
+        ({"latent": "same"}, "must be one of shared, fresh"),
+        ({"balance": {"low": 0.9, "high": 0.1}}, "low <= high"),
+        ({"balance": {"low": 0.1, "hihg": 0.9}}, "did you mean 'high'"),
+        ({"balance": {"low": 0.1, "high": 0.9}, "d_steps": 2}, "d_steps = g_steps = 1"),
+    ],
+)
+def test_mistakes_get_one_clear_line(change, message):
+    with pytest.raises(UserError, match=message) as caught:
+        MLPGAN(MLPGAN.defaults.merged(change))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_value_is_named():
+    values = tiny_recipe("MLPGAN").to_dict()
+    del values["batch_size"]
+    with pytest.raises(UserError, match="recipe needs batch_size"):
+        Recipe.from_dict(values)

@@ -62,10 +62,10 @@ def import_from(directory: str | None) -> None:
         sys.path.insert(0, directory)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[str]) -> str:
     """`did you mean 'x'? Allowed: …`, for the end of an error line; a long list only where nothing is near."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     allowed = f"allowed: {', '.join(known) or 'none'}"
     if not close:
         return allowed
@@ -104,14 +104,16 @@ def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> N
 
 
 def foreign_names(tree: Any) -> Iterator[str]:
-    """Dotted paths outside `gan` that a tree of choices would import."""
-    if isinstance(tree, Mapping):
-        for key, value in tree.items():
-            if key in ("name", "class_path") and isinstance(value, str):
-                if "." in value and value.split(".")[0] != "gan":
-                    yield value
-            else:
-                yield from foreign_names(value)
+    """Whatever a tree of choices could import from outside `gan`: every key and every string with a dot in it.
+
+    A choice may be a bare string at any depth, and penalties are keys, so that nothing less is safe.
+    """
+    if isinstance(tree, str):
+        if "." in tree and tree.split(".")[0] != "gan":
+            yield tree
+    elif isinstance(tree, Mapping):
+        for item in tree.items():
+            yield from foreign_names(item)
     elif isinstance(tree, list | tuple):
         for value in tree:
             yield from foreign_names(value)

@@ -18,7 +18,7 @@ from gan.data.datamodule import ImageDataModule
 from gan.errors import UserError
 from gan.evaluation import Measurement, to_json
 from gan.experiments import run as runs
-from gan.experiments.run_directory import CONFIG, write_text
+from gan.experiments.run_directory import CONFIG, PROVENANCE, write_text
 from gan.images import grid, write_png
 from gan.sampling import Sampler
 from gan.variants import VARIANTS
@@ -34,7 +34,7 @@ Train a GAN. Later configs and flags win, key by key; null removes a key. Values
   --model MLPGAN                    the variant: {variants}, or an importable path
   --model.recipe.FIELD=VALUE        the recipe, e.g. --model.recipe.prior=uniform
                                     --model.recipe.discriminator_optimizer.lr=0.5
-  --data.name, .root, .source, .split       which images, and from where
+  --data.root=DIR                   where the images are; also .name, .source, .split
   --trainer.max_steps=N             generator updates; any argument of Lightning's Trainer
   --evaluation.every_n_steps=N      also .num_samples; 0 turns evaluation off
   --checkpoints.every_n_steps=N     also .milestones=[1000,5000]
@@ -43,7 +43,7 @@ Train a GAN. Later configs and flags win, key by key; null removes a key. Values
   --seed_everything=N               default 1
   --run DIR                         default runs/<config>/<variant>/seed_<n>
   --overwrite                       empty a used run directory first
-  --print_config                    print the resolved configuration and stop: every recipe field is in it
+  --print_config                    print the resolved configuration, every recipe field, and stop
 
 Ctrl-C finishes the update, saves and exits; `gan resume RUN` goes on.
 """
@@ -53,8 +53,9 @@ usage: gan resume RUN [--KEY=VALUE]... [--allow-import PACKAGE]...
 
 Go on with a run from its last checkpoint, bit for bit where it stopped.
 
-  --trainer.max_steps=N      train longer; trainer, logging, evaluation and checkpoint keys may change,
-  --data.root DIR            and the place of the data. Recipe, data set and seed may not.
+  --trainer.max_steps=N      train longer; all keys of trainer, scalars, image_grid, evaluation and
+                             checkpoints may change
+  --data.root=DIR            and so may the place of the data; recipe, data set and seed may not
   --allow-import PACKAGE     import the run's own code from this package outside gan
 """
 
@@ -158,7 +159,7 @@ def _evaluate(words: list[str]) -> int:
         raise UserError(f"--num must be from 2 to {MAX_SAMPLES}, got {options.num}")
     sampler = _load(options)
     settings = dict(_run_config(options.path).get("data", {}))
-    refuse_foreign(settings, options.allow_import, str(options.path))
+    refuse_foreign(settings.get("name"), options.allow_import, str(options.path))
     settings |= {key: value for key in ("root", "source") if (value := getattr(options, key)) is not None}
     data = ImageDataModule(**settings)
     data.prepare_data()
@@ -189,7 +190,7 @@ def _load(options: argparse.Namespace) -> Sampler:
 def _run_config(path: Path) -> dict[str, Any]:
     """The configuration of the run that `path` is or lies in; empty for a file outside any run."""
     for directory in (path, path.absolute().parent, path.absolute().parent.parent):
-        if (directory / CONFIG).is_file():
+        if (directory / CONFIG).is_file() and (directory / PROVENANCE).is_file():
             return read_config(str(directory / CONFIG))
     return {}
 

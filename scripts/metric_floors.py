@@ -1,6 +1,6 @@
 """Print what known images score: the floors (real against real) and a ladder of known damage, as markdown.
 
-python scripts/metric_floors.py --data-root DIR     # 1 minute on two cores; writes nothing
+python scripts/metric_floors.py --data-root DIR     # about a minute on two free cores; writes nothing
 """
 
 from __future__ import annotations

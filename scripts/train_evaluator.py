@@ -2,9 +2,9 @@
 
     python scripts/train_evaluator.py --data-root DIR --out gan/metrics/weights/mnist_v1.safetensors
 
-DIR holds the four idx files of MNIST. It sees the 60,000 training images only; the test images are read once, after
-the last update, for the accuracy that is printed. The values below were compared with `--hold-out 5000` (training on
-55,000, measured on the rest). Same seed, threads and kind of processor: same file, byte for byte.
+About 6 minutes on two cores. DIR holds the four idx files of MNIST. It sees the 60,000 training images only; the test
+images are read once, after the last update, for the accuracy that is printed. The strength of augmentation was chosen
+with `--hold-out 5000`. Same seed, threads, kind of processor and torch: same file.
 """
 
 from __future__ import annotations
@@ -122,20 +122,29 @@ def accuracy(classifier: DigitClassifier, images: Tensor, labels: Tensor) -> flo
     return right / len(images)
 
 
+def with_header(content: bytes, header: dict[str, str]) -> bytes:
+    """A safetensors file with `header` as its metadata, in this order; the library's own order is random."""
+    size = int.from_bytes(content[:8], "little")
+    entries = {"__metadata__": header, **json.loads(content[8 : 8 + size])}
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
+
+
 def write(classifier: DigitClassifier, test_accuracy: float, train_files: dict[str, str], args: Namespace) -> None:
     """The weights, with their origin in the file's header; prints the entry of `EVALUATORS` to paste."""
     name, version = args.out.stem.rsplit("_v", 1)
     values = {key: value for key, value in vars(args).items() if key not in ("data_root", "out", "hold_out")}
     flags = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in values.items())
-    header = {
-        "name": name,
-        "version": version,
+    header = {  # in the order of the shipped file
         "test_accuracy": str(test_accuracy),
         "training_data": f"MNIST, all 60,000 training images, sha256 {json.dumps(train_files)}",
-        "command": f"python scripts/train_evaluator.py --data-root DIR --out {args.out.name} {flags}",
         "torch": torch.__version__,
+        "version": version,
+        "name": name,
+        "command": f"python scripts/train_evaluator.py --data-root DIR --out {args.out.name} {flags}",
     }
-    content = safetensors.torch.save(classifier.state_dict(), metadata=header)
+    content = with_header(safetensors.torch.save(classifier.state_dict()), header)
     args.out.write_bytes(content)
     record = {
         "name": name,

@@ -85,4 +85,4 @@ class Evaluation(pl.Callback):
             }
             with self.file.open("a") as file:
                 file.write(to_json(row) + "\n")
-        return trainer.strategy.broadcast(row)  # type: ignore[return-value]
+        return trainer.strategy.broadcast(row)  # type: ignore[arg-type]

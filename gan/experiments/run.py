@@ -75,7 +75,7 @@ def fit(flags: Flags) -> Outcome:
     default = Path("runs") / name / variant.__name__ / f"seed_{tree['seed_everything']}"
     directory = Path(tree.get("run") or default)
     tree["run"] = str(directory)
-    if list(foreign_names(tree)):
+    if list(foreign_names([tree["model"], tree.get("data", {}).get("name"), tree.get("trainer")])):
         tree.setdefault("pythonpath", str(Path.cwd()))
     tree["trainer"] = TRAINER_DEFAULTS | tree.get("trainer", {})
     cli = _build(tree, directory, first_step=None)
@@ -96,8 +96,8 @@ def resume(directory: Path, flags: Flags, allow_import: list[str]) -> Outcome:
                 "start another run with gan fit"
             )
     tree = compose(Flags(configs=[str(config)]))
-    refuse_foreign(tree.get("model"), allow_import, str(config))
-    refuse_foreign(tree.get("data"), allow_import, str(config))
+    refuse_foreign([tree.get("model"), tree.get("data", {}).get("name")], allow_import, str(config))
+    refuse_foreign(tree.get("trainer"), [*allow_import, "pytorch_lightning"], str(config))  # its callbacks and loggers
     if allow_import:
         import_from(tree.get("pythonpath"))
     tree = resolve_model(merge(tree, compose(flags)))

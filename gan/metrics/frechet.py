@@ -30,9 +30,9 @@ def gaussian(features: Tensor) -> Gaussian:
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
-    """|m1 - m2|² + tr(C1) + tr(C2) - 2 tr((C1 C2)^½)  (Dowson & Landau, 1982, eq. 4).
+    """|m1 - m2|² + tr(C1) + tr(C2) - 2 tr((C1 C2)^½)  (Dowson & Landau, 1982).
 
-    On the features of a classifier's last hidden layer it is the distance of Heusel et al. (2017, sec. 3), there with
+    On the features of a classifier's last hidden layer it is the distance of Heusel et al. (2017), there with
     Inception's features. The last trace is the nuclear norm of R1ᵀR2 where C = RRᵀ: no square root of a product that
     is not symmetric, so it stays real, and finite with fewer samples than features, where C is singular. With the
     traces as |R|² the sum cannot be negative but for rounding. NaN when a feature was not finite.

@@ -1,0 +1,393 @@
+"""Whole runs: what they leave behind, and that stopping and going on changes nothing."""
+
+import json
+import re
+import signal
+import time
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from runs import DATA, QUIET, SMALL, TINY, checkpoint, error_line, fit, gan, process, rows, same_end, scalars, start
+
+from gan.metrics.protocol import Protocol
+from gan.variants import VARIANTS
+
+EVALUATION = ("--evaluation.every_n_steps=2", "--evaluation.num_samples=50")
+BN = ("--model.recipe.discriminator.dropout=0.3",)
+CASES = {
+    "MLPGAN": ("MLPGAN", []),
+    "DCGAN": ("DCGAN", []),
+    "d3": ("MLPGAN", ["--model.recipe.d_steps=3"]),
+    "g2 shared": ("MLPGAN", ["--model.recipe.g_steps=2", "--model.recipe.latent=shared"]),
+    "d2 g3 fresh": ("DCGAN", ["--model.recipe.d_steps=2", "--model.recipe.g_steps=3"]),
+    "dropout": ("MLPGAN", ["--model.recipe.discriminator.dropout=0.3"]),
+    "balance": ("MLPGAN", ["--model.recipe.balance={low: 0.45, high: 0.6, patience: 3}"]),
+    "adam": (
+        "MLPGAN",
+        ["--model.recipe.generator_optimizer={name: tensorflow_adam, lr: 1e-3}"]
+        + [f"--model.recipe.{player}_schedules.momentum=null" for player in ("generator", "discriminator")]
+        + ["--model.recipe.discriminator_optimizer={name: adam, lr: 1e-3}"],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A run with everything on: 6 steps, evaluation and grids every 2, checkpoints every 4."""
+    directory = tmp_path_factory.mktemp("measured") / "run"
+    logging = ("--image_grid.every_n_steps=2", "--scalars.every_n_steps=2", "--checkpoints.every_n_steps=4")
+    return fit(directory, *EVALUATION, *logging, "--checkpoints.milestones=[2,5]")
+
+
+# What a run leaves behind ---------------------------------------------------------------------------------------------
+
+
+def test_a_run_holds_what_it_should(measured):
+    present = {str(path.relative_to(measured)) for path in measured.rglob("*") if path.is_file()}
+    assert {"config.yaml", "provenance.json", "metrics.jsonl", "checkpoints/last_step_0000006.ckpt"} <= present
+    assert {f"checkpoints/generator_step_000000{n}.safetensors" for n in (2, 5)} <= present
+    assert {f"samples/step_000000{n}.png" for n in (0, 2, 4, 6)} | {"samples/real.png"} <= present
+    assert sum("last_step" in name for name in present) == 1
+    assert sum("best_step" in name for name in present) == 1
+    assert sum("tfevents" in name for name in present) == 1
+    assert not [name for name in present if name.endswith(".part")]
+
+
+def test_its_provenance_says_where_the_numbers_come_from(measured):
+    (entry,) = json.loads((measured / "provenance.json").read_text())
+    assert entry["resumed_from"] is None
+    assert entry["command"]
+    commit = entry["repositories"]["gan"]["commit"]
+    assert commit is None or re.fullmatch(r"[0-9a-f]{40}\+?", commit)
+    assert "uncommitted_diff" in entry["repositories"]["gan"]
+    assert entry["data"]["source"] == "embedded"
+    assert all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in entry["data"]["files"].values())
+    assert entry["data"]["files"]
+
+
+def test_its_metric_rows_carry_their_protocol(measured):
+    found = rows(measured)
+    assert [(row["step"], row["role"]) for row in found] == [
+        (2, "selection"),
+        (4, "selection"),
+        (6, "selection"),
+        (6, "report"),
+    ]
+    for row in found:
+        assert {field.name for field in fields(Protocol)} <= row.keys()
+        assert {"protocol", "seed", "commit", "images_seen", "fid", "fid_floor", "finite"} <= row.keys()
+        assert row["seed"] == 1
+        assert row["images_seen"] == 8 * row["step"]
+        assert row["num_fake"] == 50
+        assert row["source"] == "embedded"
+        assert row["finite"] is True
+        assert row["split"] == {"selection": "held-out", "report": "test"}[row["role"]]
+    assert len({row["protocol"] for row in found}) == 2
+
+
+def test_its_pictures_are_grids_of_digits(measured):
+    for name in ("real.png", "step_0000000.png", "step_0000006.png"):
+        picture = np.asarray(Image.open(measured / "samples" / name))
+        assert picture.dtype == np.uint8
+        assert picture.shape == (2 * 30 + 2, 10 * 30 + 2)  # 12 tiles in rows of 10
+        assert picture.std() > 0
+    first, last = (np.asarray(Image.open(measured / "samples" / f"step_000000{n}.png")) for n in (0, 6))
+    assert (first != last).any()
+
+
+def test_the_best_checkpoint_is_the_one_with_the_lowest_held_out_fid(measured):
+    best = min((row for row in rows(measured) if row["role"] == "selection"), key=lambda row: row["fid"])
+    assert checkpoint(measured, "best")["global_step"] == best["step"]
+    assert (measured / "checkpoints" / f"best_step_{best['step']:07d}.ckpt").is_file()
+
+
+def test_the_default_directory_names_config_variant_and_seed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_test.yaml").write_text("model: MLPGAN\ntrainer: {max_steps: 1}")
+    words = [*TINY["MLPGAN"][1:], *SMALL, *DATA, *QUIET]
+    assert gan("fit", "--config=my_test.yaml", *words, "--seed_everything=7") == 0
+    assert (tmp_path / "runs/my_test/MLPGAN/seed_7/config.yaml").is_file()
+
+
+def test_a_used_directory_is_refused_untouched_and_overwrite_replaces_it(tmp_path, capsys):
+    run = fit(tmp_path / "run", steps=1)
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    capsys.readouterr()
+    words = ("fit", *TINY["MLPGAN"], *SMALL, *DATA, *QUIET, "--trainer.max_steps=2", f"--run={run}")
+    assert gan(*words) == 2
+    assert "--overwrite" in error_line(capsys.readouterr().err)
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+    # A mistake elsewhere must not cost the old run.
+    assert gan(*words, "--overwrite", "--model.recipe.generator.activation.slop=1") == 2
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+    assert gan(*words, "--overwrite") == 0
+    assert checkpoint(run)["global_step"] == 2
+
+
+def test_an_unwritable_directory_is_refused(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "run", "/proc/run"):
+        assert gan("fit", *TINY["MLPGAN"], *SMALL, *DATA, *QUIET, f"--run={place}") == 2
+        assert "cannot write" in error_line(capsys.readouterr().err)
+
+
+def test_the_end_says_where_everything_is(tmp_path, capsys):
+    run = fit(tmp_path / "run", *EVALUATION, "--image_grid.every_n_steps=6")
+    captured = capsys.readouterr()
+    for part in (run, run / "checkpoints/last_step_0000006.ckpt", run / "samples/step_0000006.png"):
+        assert f"  {part}\n" in captured.out
+    assert f"tensorboard --logdir {run}" in captured.out
+    assert re.search(r"FID +\d+\.\d+ on 1000 test images \(floor, real against real: \d+\.\d+\)", captured.out)
+
+
+@pytest.mark.parametrize("logger", ["CSVLogger", "false"])
+def test_a_run_stays_in_its_directory_whatever_the_logger(logger, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flags = (f"--trainer.logger={logger}", "--scalars.every_n_steps=2", "--trainer.enable_progress_bar=false")
+    run = fit(tmp_path / "run", *flags, "--image_grid.every_n_steps=3", *EVALUATION)
+    assert checkpoint(run)["global_step"] == 6
+    assert (run / "samples" / "step_0000006.png").is_file()
+    assert len(rows(run)) == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert gan("resume", run, "--trainer.max_steps=8") == 0
+    if logger == "CSVLogger":
+        table = next(run.rglob("version_0/metrics.csv")).read_text()
+        assert "loss/generator" in table.splitlines()[0]
+        assert "\n".join(table.splitlines()[1:]).count("\n") >= 2
+
+
+# Seeds, evaluation, and going on --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_evaluation_and_logging_leave_no_trace_in_the_weights(variant, tmp_path):
+    flags = ("--model.recipe.discriminator.dropout=0.3",)
+    bare = fit(tmp_path / "bare", *flags, variant=variant, steps=5)
+    logging = ("--image_grid.every_n_steps=1", "--scalars.every_n_steps=1", "--checkpoints.every_n_steps=1")
+    full = fit(tmp_path / "full", *flags, *EVALUATION, *logging, variant=variant, steps=5)
+    same_end(bare, full)
+
+
+def test_the_seed_decides(tmp_path):
+    a, b, c = (fit(tmp_path / f"{i}", f"--seed_everything={seed}", steps=2) for i, seed in enumerate((3, 3, 4)))
+    same_end(a, b)
+    first, other = checkpoint(a)["state_dict"], checkpoint(c)["state_dict"]
+    assert not any(torch.equal(first[name], other[name]) for name in first if name.endswith("weight"))
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("stop", [4, 5])
+def test_resume_ends_bit_for_bit_where_an_uninterrupted_run_does(case, stop, tmp_path):
+    variant, flags = CASES[case]
+    whole = fit(tmp_path / "whole", *flags, variant=variant, steps=9)
+    parts = fit(tmp_path / "parts", *flags, variant=variant, steps=stop)
+    assert checkpoint(parts)["global_step"] == stop
+    assert gan("resume", parts, "--trainer.max_steps=9") == 0
+    assert checkpoint(parts)["global_step"] == 9
+    same_end(whole, parts)
+
+
+def test_resume_crosses_the_end_of_an_epoch(tmp_path):
+    flags = ("--model.recipe.batch_size=1500",)  # 3,500 images: batches straddle two permutations
+    whole = fit(tmp_path / "whole", *flags, steps=7)
+    parts = fit(tmp_path / "parts", *flags, steps=2)
+    for steps in (3, 5, 7):
+        assert gan("resume", parts, f"--trainer.max_steps={steps}") == 0
+    same_end(whole, parts)
+
+
+def test_resume_from_an_older_checkpoint_repeats_nothing_twice(measured, tmp_path):
+    logging = ("--scalars.every_n_steps=2", "--image_grid.every_n_steps=2", *EVALUATION)
+    run = fit(tmp_path / "run", *logging, "--checkpoints.every_n_steps=4", steps=4)
+    whole = rows(measured)
+    with (run / "metrics.jsonl").open("a") as file:  # a crash after step 4's checkpoint
+        file.write(json.dumps({**whole[2], "fid": -1.0}) + "\n" + '{"step": 8, "fi')
+    assert gan("resume", run, "--trainer.max_steps=6") == 0
+    found = rows(run)
+    assert [(row["step"], row["role"]) for row in found] == [
+        (2, "selection"),
+        (4, "selection"),
+        (4, "report"),
+        (6, "selection"),
+        (6, "report"),
+    ]
+    assert [row["fid"] for row in found if row["step"] != 4] == [row["fid"] for row in whole if row["step"] != 4]
+    assert sorted(scalars(run)["loss/generator"]) == [2, 4, 6]
+    same_end(measured, run)
+    assert yaml.safe_load((run / "config.yaml").read_text())["trainer"]["max_steps"] == 6
+
+
+def test_resuming_adds_to_the_provenance(tmp_path):
+    run = fit(tmp_path / "run", steps=2)
+    assert gan("resume", run, "--trainer.max_steps=3") == 0
+    first, second = json.loads((run / "provenance.json").read_text())
+    assert first["resumed_from"] is None
+    assert second["resumed_from"] == "last_step_0000002.ckpt"
+
+
+def test_the_place_of_the_data_may_change(tmp_path, mnist_root):
+    whole = fit(tmp_path / "whole", "--data.source=idx", f"--data.root={mnist_root}", steps=3)
+    run = fit(tmp_path / "run", "--data.source=idx", f"--data.root={mnist_root}", steps=2)
+    (tmp_path / "moved").symlink_to(mnist_root)
+    assert gan("resume", run, "--trainer.max_steps=3", f"--data.root={tmp_path / 'moved'}") == 0
+    assert yaml.safe_load((run / "config.yaml").read_text())["data"]["root"] == str(tmp_path / "moved")
+    same_end(whole, run)
+
+
+def test_what_a_resumption_may_not_do_is_refused_in_one_line_and_changes_nothing(tmp_path, capsys):
+    run = fit(tmp_path / "run", *EVALUATION, steps=2)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+    def refused(*flags: object, says: str) -> None:
+        capsys.readouterr()
+        assert gan("resume", run, *flags) == 2
+        assert says in error_line(capsys.readouterr().err)
+
+    refused(says="done its 2 steps")
+    refused("--trainer.max_steps=2", says="--trainer.max_steps N with N > 2")
+    refused("--trainer.max_steps=4", "--model.recipe.prior=uniform", says="--model.recipe.prior may not change")
+    refused("--trainer.max_steps=4", "--seed_everything=3", says="--seed_everything may not change")
+    refused("--trainer.max_steps=4", "--data.name=mnist", says="--data.name may not change")
+    refused("--trainer.max_steps=4", "--data.split=full", says="--data.split may not change")
+    refused("--trainer.max_steps=4", "--run=other", says="--run may not change")
+    refused("--trainer.max_steps=4", "--config=mlp_gan", says="--config may not be given")
+    refused("--trainer.max_steps=abc", says="trainer.max_steps")
+    refused("--trainer.max_step=4", says="did you mean 'max_steps'")
+    refused("--overwrite", says="--overwrite")
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_what_is_no_run_cannot_be_resumed(tmp_path, capsys):
+    for words in ((tmp_path,), (tmp_path / "none",), ("--trainer.max_steps=4",)):
+        assert gan("resume", *words) == 2
+        error_line(capsys.readouterr().err)
+
+
+def test_a_changed_recipe_and_broken_checkpoints_are_refused(tmp_path, capsys):
+    run = fit(tmp_path / "run", *EVALUATION, steps=2)
+    (path,) = (run / "checkpoints").glob("last_*")
+    good, config = path.read_bytes(), (run / "config.yaml").read_text()
+    metrics = (run / "metrics.jsonl").read_text()
+
+    def refused(says: str) -> None:
+        capsys.readouterr()
+        assert gan("resume", run, "--trainer.max_steps=4") == 2
+        assert says in error_line(capsys.readouterr().err)
+        assert (run / "metrics.jsonl").read_text() == metrics
+
+    (run / "config.yaml").write_text(config.replace("name: normal", "name: uniform"))
+    refused("another recipe")
+    (run / "config.yaml").write_text("nonsense")
+    refused("config.yaml")
+    (run / "config.yaml").write_text(config)
+    for broken in (b"", b"text", good[: len(good) // 2], bytes(1000)):
+        path.write_bytes(broken)
+        refused(path.name)
+    path.unlink()
+    refused("last_step_*.ckpt")
+    path.write_bytes(good)
+    assert gan("resume", run, "--trainer.max_steps=4") == 0
+
+
+def test_a_hostile_run_is_refused_before_anything_is_imported(tmp_path, capsys, monkeypatch):
+    run = fit(tmp_path / "run", steps=2)
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'hacked')!r}, 'w')\n")
+    config = (run / "config.yaml").read_text()
+    callback = yaml.safe_load(config)
+    callback["trainer"]["callbacks"] = [{"class_path": "evil.Callback"}]
+    logger = yaml.safe_load(config)
+    logger["trainer"]["logger"] = "evil.Logger"
+    penalty = yaml.safe_load(config)
+    penalty["model"]["init_args"]["recipe"]["generator_penalties"] = {"evil.l2": 1.0}
+    bare = yaml.safe_load(config)
+    bare["model"]["init_args"]["recipe"]["generator"]["activation"] = "evil.relu"
+    data = yaml.safe_load(config)
+    data["data"]["name"] = {"name": "evil.Data"}
+    trees = [yaml.safe_dump(tree) for tree in (callback, logger, penalty, bare, data)]
+    for text in (*trees, config.replace("name: normal", "name: evil.normal"), config.replace("gan.variants", "evil")):
+        assert text != config
+        (run / "config.yaml").write_text(f"pythonpath: {tmp_path}\n{text}")
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            assert gan("resume", run, "--trainer.max_steps=4") == 2
+        assert "--allow-import evil" in error_line(capsys.readouterr().err)
+    assert not (tmp_path / "hacked").exists()
+
+
+# Signals --------------------------------------------------------------------------------------------------------------
+
+LONG = ("--trainer.max_steps=200000", "--checkpoints.every_n_steps=100")
+
+
+def interrupted(run, number, times=1):
+    """A real run that gets the signal while it trains; exit code, output, error output."""
+    running = start("fit", *TINY["MLPGAN"], *SMALL, *DATA, *QUIET, *LONG, f"--run={run}")
+    for _ in range(600):
+        if list((run / "checkpoints").glob("last_*.ckpt")):
+            break
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.1)
+    for _ in range(times):
+        running.send_signal(number)
+    out, err = running.communicate(timeout=60)
+    return running.returncode, out, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_update_saves_and_exits(number, tmp_path):
+    code, out, err = interrupted(tmp_path / "run", number)
+    assert code == 128 + number
+    assert "Traceback" not in err
+    assert "finishing this update" in err
+    saved = checkpoint(tmp_path / "run")
+    step = saved["global_step"]
+    assert (tmp_path / "run" / "checkpoints" / f"last_step_{step:07d}.ckpt").is_file()
+    assert f"stopped by a signal at step {step}; go on with: gan resume" in out
+    assert gan("resume", tmp_path / "run", f"--trainer.max_steps={step + 7}") == 0
+    whole = fit(tmp_path / "whole", steps=step + 7)
+    same_end(whole, tmp_path / "run")
+
+
+def test_a_second_signal_ends_at_once(tmp_path):
+    import os
+
+    run = tmp_path / "run"
+    plugin = tmp_path / "slow_penalty.py"  # an update that takes for ever, so that the second signal meets it
+    plugin.write_text(
+        "import time\nfrom pathlib import Path\ncalls = 0\n\ndef wait(network, real, fake):\n"
+        "    global calls\n    calls += 1\n    if calls > 3:\n        Path('waiting').touch()\n        time.sleep(120)\n"
+        "    return real.sum() * 0\n"
+    )
+    penalty = "--model.recipe.discriminator_penalties={slow_penalty.wait: 1.0}"
+    words = ("fit", *TINY["MLPGAN"], *SMALL, *DATA, *QUIET, *LONG, penalty, "--run=run")
+    running = start(*words, cwd=tmp_path)
+    for _ in range(600):
+        if (tmp_path / "waiting").exists():
+            break
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.1)
+    os.kill(running.pid, signal.SIGINT)
+    time.sleep(1)
+    assert running.poll() is None, "one signal lets the update finish"
+    os.kill(running.pid, signal.SIGINT)
+    out, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "Traceback" not in err
+    assert "gan: interrupted" in err
+    assert run.is_dir()
+
+
+def test_the_terminal_shows_no_noise(tmp_path):
+    words = ("fit", *TINY["MLPGAN"], *SMALL, *DATA, "--trainer.max_steps=4", "--run=run", *EVALUATION)
+    code, out, err = process(*words, "--scalars.every_n_steps=2", cwd=tmp_path)
+    assert code == 0
+    assert err.splitlines()[0].startswith("mnist: the 5,000 embedded digits")
+    for noise in ("Warning", "deprecated", "Seed set", "litlogger", "Tip", "GPU available", "warn("):
+        assert noise not in out + err
+    assert len(err.replace("\r", "\n").splitlines()) < 12

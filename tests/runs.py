@@ -1,0 +1,118 @@
+"""Small runs through the command line: `gan(…)` in this process, `process(…)` in one of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gan.cli import main
+
+DATA = ("--data.source=embedded",)
+TINY = {
+    "MLPGAN": ("--model=MLPGAN", "--model.recipe.generator.widths=[24,24]", "--model.recipe.discriminator.widths=[16]"),
+    "DCGAN": ("--model=DCGAN", "--model.recipe.generator.channels=[8,4]", "--model.recipe.discriminator.channels=[4,8]"),
+}
+SMALL = ("--model.recipe.batch_size=8", "--model.recipe.latent_dim=8", "--image_grid.num_images=12")
+QUIET = ("--evaluation.every_n_steps=0", "--image_grid.every_n_steps=0", "--scalars.every_n_steps=0")
+
+
+def gan(*words: object) -> int:
+    """Run a command in this process; its exit code."""
+    path = list(sys.path)
+    try:
+        with warnings.catch_warnings():
+            main([str(word) for word in words])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    finally:
+        sys.path[:] = path
+    raise AssertionError("main returned without an exit code")
+
+
+def fit(directory: Path, *flags: object, steps: int = 6, variant: str = "MLPGAN") -> Path:
+    """A tiny run without evaluation and logging, unless the flags ask for them; it must end well."""
+    words = (*TINY[variant], *SMALL, *DATA, *QUIET, f"--trainer.max_steps={steps}", f"--run={directory}", *flags)
+    assert gan("fit", *words) == 0
+    return directory
+
+
+def start(*words: object, **settings: Any) -> subprocess.Popen:
+    """The real `gan` command as a process."""
+    executable = shutil.which("gan", path=str(Path(sys.executable).parent)) or shutil.which("gan")
+    assert executable, "the package is not installed: pip install -e ."
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"} | settings.pop("environment", {})
+    command = [executable, *(str(word) for word in words)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **settings
+    )
+
+
+def process(*words: object, **settings: Any) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of the real `gan` command."""
+    running = start(*words, **settings)
+    out, err = running.communicate(timeout=240)
+    return running.returncode, out, err
+
+
+def checkpoint(run: Path, kind: str = "last") -> dict[str, Any]:
+    """The only checkpoint of that kind in a run."""
+    (path,) = (run / "checkpoints").glob(f"{kind}_step_*.ckpt")
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def rows(run: Path) -> list[dict[str, Any]]:
+    """`metrics.jsonl`, read by a parser that knows no NaN."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    return [json.loads(line, parse_constant=refuse) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def scalars(run: Path) -> dict[str, dict[int, float]]:
+    """Tag -> step -> value, from the event files of a run."""
+    events = EventAccumulator(str(run), size_guidance={"scalars": 0, "images": 0})
+    events.Reload()
+    return {tag: {event.step: event.value for event in events.Scalars(tag)} for tag in events.Tags()["scalars"]}
+
+
+def images(run: Path) -> dict[str, list[int]]:
+    """Tag -> steps of its pictures."""
+    events = EventAccumulator(str(run), size_guidance={"images": 0})
+    events.Reload()
+    return {tag: [event.step for event in events.Images(tag)] for tag in events.Tags()["images"]}
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two trees of plain values and tensors are equal, bit for bit; NaN equals itself."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
+    return a == b or (a != a and b != b)
+
+
+def same_end(a: Path, b: Path) -> None:
+    """Both runs ended in the same weights, optimizer states, round, streams and data position."""
+    first, second = checkpoint(a), checkpoint(b)
+    for key in ("global_step", "state_dict", "optimizer_states", "adversarial", "hyper_parameters"):
+        assert equal(first[key], second[key]), key
+    assert equal(first["ImageDataModule"], second["ImageDataModule"])
+    assert "position" in first["ImageDataModule"]
+
+
+def error_line(captured: str) -> str:
+    """The one line of a user's mistake."""
+    lines = captured.strip().splitlines()
+    assert len(lines) == 1, captured
+    assert lines[0].startswith("gan: error: "), captured
+    return lines[0]

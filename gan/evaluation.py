@@ -31,7 +31,8 @@ class Measurement:
 
     def __init__(self, data: LoadedData, role: str, num_samples: int, device: torch.device | str = "cpu") -> None:
         self.role, self.num_samples, self.data = role, num_samples, data
-        self.classifier = load_classifier(data.name).to(device)
+        with torch.random.fork_rng(devices=[]):  # building a network draws initial weights, also thrown-away ones
+            self.classifier = load_classifier(data.name).to(device)
         real = data.held_out if role == "selection" else data.test
         self.scorer = ImageScorer(self.classifier, real.images, data.train.images)
 

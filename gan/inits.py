@@ -1,8 +1,10 @@
 """Initial distributions: functions that fill one weight or bias in place, from the global random state.
 
-Fans follow PyTorch's layout, (out, in, …) for linear layers and convolutions, (in, out, …) for transposed ones; Glorot's
-bound is symmetric in the two.
+Fans follow PyTorch's layout, (out, in, …) for linear layers and convolutions, (in, out, …) for transposed ones;
+Glorot's bound is symmetric in the two.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -50,3 +52,13 @@ INITS = {
     "constant": constant,
     "keep": keep,
 }
+
+
+def initialise(network: nn.Module, weights: Callable[[Tensor], None], biases: Callable[[Tensor], None]) -> None:
+    """Fill the weights and biases of linear and convolutional layers; normalisation layers keep their 1 and 0."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
+            constrained = getattr(module, "parametrizations", None)  # spectral norm keeps the free weight here
+            weights(module.weight if constrained is None else constrained.weight.original)
+            if module.bias is not None:
+                biases(module.bias)

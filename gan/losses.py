@@ -32,7 +32,7 @@ def non_saturating_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor
 
 
 def minimax_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """E[log(1 - D(G(z)))], which G minimises; its gradient vanishes while D is sure (Goodfellow et al., 2014, eq. 1)."""
+    """E[log(1 - D(G(z)))], minimised; its gradient vanishes while D is sure (Goodfellow et al., 2014, sec. 3)."""
     return -softplus(fake_logits).mean()
 
 

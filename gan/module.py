@@ -1,21 +1,23 @@
 """AdversarialModule: the one adversarial training step, which every variant shares."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from gan.errors import UserError
 from gan.images import to_range
+from gan.inits import initialise
+from gan.losses import Loss
 from gan.networks.layers import has_batch_statistics
 from gan.recipe import Recipe
 from gan.sampling import Sampler
-from gan.streams import stream
+from gan.streams import global_random_state, set_global_random_state, stream
 
 GENERATOR, DISCRIMINATOR = 0, 1  # order of the optimizers
 
@@ -46,14 +48,15 @@ class AdversarialModule(pl.LightningModule):
         self.recipe = Recipe.from_dict(recipe) if isinstance(recipe, Mapping) else recipe
         self.image_shape = tuple(image_shape)
         self.save_hyperparameters(
-            {"recipe": self.recipe.to_dict(), "image_shape": list(image_shape), "num_classes": num_classes}, logger=False
+            {"recipe": self.recipe.to_dict(), "image_shape": list(image_shape), "num_classes": num_classes},
+            logger=False,
         )
         self.generator = self.recipe.resolve("generator")(self.recipe.latent_dim, self.image_shape, num_classes)
         self.discriminator = self.recipe.resolve("discriminator")(self.image_shape, num_classes)
         for player, network in (("generator", self.generator), ("discriminator", self.discriminator)):
-            _initialise(network, self.recipe.resolve(f"{player}_weights"), self.recipe.resolve(f"{player}_biases"))
+            initialise(network, self.recipe.resolve(f"{player}_weights"), self.recipe.resolve(f"{player}_biases"))
         self.prior = self.recipe.resolve("prior")
-        self.loss = self.recipe.resolve("loss")
+        self.loss: Loss = self.recipe.resolve("loss")  # type: ignore[assignment]
         self._concatenates = not has_batch_statistics(self.discriminator)
 
         self.run_seed: int = torch.initial_seed()
@@ -89,8 +92,9 @@ class AdversarialModule(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> dict[str, Tensor]:
         """One batch of a round: a D update in its first `d_steps` batches, a G update in its last `g_steps`.
 
-        So a batch has at most one G update, `global_step` passes every number, and nothing overshoots `max_steps`. Labels
-        go to both networks. Returns detached scalars, still on the device: losses, mean probabilities and accuracies of D.
+        So a batch has at most one G update, `global_step` passes every number, and nothing overshoots `max_steps`.
+        Labels go to both networks. Returns detached scalars, still on the device: losses, D's mean probabilities and
+        accuracies.
         """
         images, labels = batch
         real = to_range(images, self.generator.output_range)
@@ -161,7 +165,7 @@ class AdversarialModule(pl.LightningModule):
         return self.prior((num, self.recipe.latent_dim), self.noise)
 
     def _optimizer(self, index: int) -> LightningOptimizer:
-        return self.optimizers()[index]  # type: ignore[index,return-value]
+        return self.optimizers()[index]  # type: ignore[index]
 
     def _apply_schedules(self, index: int, updates: int) -> None:
         """Set the values for the coming update, the network's number `updates`; the learning rate follows the clock."""
@@ -192,7 +196,8 @@ class AdversarialModule(pl.LightningModule):
         if isinstance(strategy, DDPStrategy):
             if not strategy._ddp_kwargs.get("find_unused_parameters") or strategy._ddp_kwargs.get("static_graph"):
                 raise UserError(
-                    "trainer.strategy: plain DDP stops at the first alternating step; use ddp_find_unused_parameters_true"
+                    "trainer.strategy: plain DDP stops at the first alternating step; "
+                    "use ddp_find_unused_parameters_true"
                 )
         elif not isinstance(strategy, SingleDeviceStrategy):
             raise UserError(
@@ -215,7 +220,7 @@ class AdversarialModule(pl.LightningModule):
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """At a resumed run's first batch: the global random state (dropout's), last of all that could still move it."""
         if self._restored is not None:
-            _set_global_random_state(self._restored["random"][self.global_rank], self.device)
+            set_global_random_state(self._restored["random"][self.global_rank], self.device)
             self._restored = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -231,7 +236,7 @@ class AdversarialModule(pl.LightningModule):
             # Only a round in its middle needs its noise again.
             "latent": self._every_process(self._latent) if self._turn and self._latent is not None else None,
             "noise": self._every_process(noise),
-            "random": self._every_process(_global_random_state(self.device)),
+            "random": self._every_process(global_random_state(self.device)),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -265,25 +270,3 @@ class AdversarialModule(pl.LightningModule):
 
 def _nothing() -> None:
     """The optimizer's closure: gradients are there already."""
-
-
-def _initialise(network: nn.Module, weights: Callable[[Tensor], None], biases: Callable[[Tensor], None]) -> None:
-    """Fill the weights and biases of linear and convolutional layers; normalisation layers keep their 1 and 0."""
-    for module in network.modules():
-        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
-            constrained = getattr(module, "parametrizations", None)  # spectral norm keeps the free weight here
-            weights(module.weight if constrained is None else constrained.weight.original)  # type: ignore[union-attr]
-            if module.bias is not None:
-                biases(module.bias)
-
-
-def _global_random_state(device: torch.device) -> Tensor:
-    """State of the generator that dropout draws from on this device."""
-    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
-
-
-def _set_global_random_state(state: Tensor, device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state, device)
-    else:
-        torch.set_rng_state(state)

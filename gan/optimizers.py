@@ -18,7 +18,12 @@ def momentum_sgd(parameters: Iterable[Parameter], *, lr: float, momentum: float 
 
 
 def adam(
-    parameters: Iterable[Parameter], *, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
+    parameters: Iterable[Parameter],
+    *,
+    lr: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
 ) -> Optimizer:
     """Adam with epsilon inside the bias correction (Kingma and Ba, 2015, algorithm 1; PyTorch's)."""
     return torch.optim.Adam(parameters, lr=lr, betas=(beta1, beta2), eps=epsilon, fused=True)
@@ -57,7 +62,12 @@ class TensorFlowAdam(torch.optim.Adam):
 
 
 def tensorflow_adam(
-    parameters: Iterable[Parameter], *, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
+    parameters: Iterable[Parameter],
+    *,
+    lr: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
 ) -> Optimizer:
     """`TensorFlowAdam`; tf.train.AdamOptimizer has epsilon 1e-8, Keras 1e-7."""
     return TensorFlowAdam(parameters, lr, (beta1, beta2), epsilon)
@@ -74,4 +84,4 @@ def linear_ramp(initial: float, step: int, *, final: float, updates: int) -> flo
 
 
 OPTIMIZERS = {"momentum_sgd": momentum_sgd, "adam": adam, "tensorflow_adam": tensorflow_adam}
-SCHEDULES = {"exponential_decay": exponential_decay, "linear_ramp": linear_ramp}
+SCHEDULES: dict[str, Callable[..., float]] = {"exponential_decay": exponential_decay, "linear_ramp": linear_ramp}

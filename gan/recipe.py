@@ -62,7 +62,7 @@ class Recipe:
     loss: Choice = _choice(LOSSES)
     generator_penalties: dict[str, float] = field(default_factory=dict)
     discriminator_penalties: dict[str, float] = field(default_factory=dict)
-    # Optimizers, and schedules of their values: `lr` runs on the clock (G updates), all else on a network's own updates.
+    # Optimizers, and schedules of their values: `lr` runs on the clock (G updates), others on a network's own updates.
     generator_optimizer: Choice = _choice(OPTIMIZERS)
     discriminator_optimizer: Choice = _choice(OPTIMIZERS)
     generator_schedules: dict[str, Choice] = field(default_factory=dict)

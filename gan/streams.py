@@ -3,6 +3,7 @@
 import hashlib
 
 import torch
+from torch import Tensor
 
 
 def stream_seed(name: str, *parts: int) -> int:
@@ -14,3 +15,16 @@ def stream_seed(name: str, *parts: int) -> int:
 def stream(name: str, *parts: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator on `device` for the stream `name`."""
     return torch.Generator(device).manual_seed(stream_seed(name, *parts))
+
+
+def global_random_state(device: torch.device) -> Tensor:
+    """State of the generator that dropout draws from on this device."""
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def set_global_random_state(state: Tensor, device: torch.device) -> None:
+    """Go on from a state that `global_random_state` gave on a device of this kind."""
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)

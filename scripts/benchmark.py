@@ -2,8 +2,8 @@
 
     python scripts/benchmark.py [--repeats 7] [--steps 400] [--threads 1]
 
-Both train on the embedded digits. Each repeat runs both, one after the other and each in a process of its own; a repeat's
-ratio compares only these two. Evaluation, grids and checkpoints are off; scalars are written every 50 steps, as by default.
+Both train on the embedded digits. Each repeat runs both, one after the other and each in a process of its own; a
+repeat's ratio compares only these two. Evaluation, grids and checkpoints are off; scalars are written every 50 steps.
 About 5 minutes on two cores.
 """
 
@@ -71,22 +71,35 @@ def fit(steps: int) -> list[float]:
     """Steps per second of each window of `gan fit`, as it writes them to TensorBoard itself."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    from gan.cli import main
+    from gan.config import parse_flags
+    from gan.experiments.run import fit as train
 
     with tempfile.TemporaryDirectory() as directory:
         run = f"{directory}/run"
         off = [f"--{section}.every_n_steps=0" for section in ("evaluation", "image_grid", "checkpoints")]
-        try:
-            main(["fit", "--model=MLPGAN", "--data.source=embedded", f"--trainer.max_steps={steps}", f"--run={run}", *off])
-        except SystemExit as end:
-            assert not end.code, end.code
+        train(
+            parse_flags(
+                ["--model=MLPGAN", "--data.source=embedded", f"--trainer.max_steps={steps}", f"--run={run}", *off]
+            )
+        )
         events = EventAccumulator(run).Reload()
         return [event.value for event in events.Scalars("throughput/steps_per_second")]
 
 
 def child(kind: str, steps: int, threads: int) -> dict[str, float]:
     """One measurement in a new process: median speed without the first two windows, and peak memory."""
-    command = [sys.executable, "-W", "ignore", __file__, "--child", kind, "--steps", str(steps), "--threads", str(threads)]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        __file__,
+        "--child",
+        kind,
+        "--steps",
+        str(steps),
+        "--threads",
+        str(threads),
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -108,7 +121,10 @@ def main() -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps({"steps_per_second": statistics.median(speeds), "peak_mib": peak}))
         return
-    print("| repeat | bare loop, steps/s | gan fit, steps/s | ratio | bare, peak MiB | gan fit, peak MiB |\n|" + " --- |" * 6)
+    print(
+        "| repeat | bare loop, steps/s | gan fit, steps/s | ratio | bare, peak MiB | gan fit, peak MiB |\n|"
+        + " --- |" * 6
+    )
     rows = []
     for repeat in range(options.repeats):
         order = ["bare", "fit"] if repeat % 2 == 0 else ["fit", "bare"]

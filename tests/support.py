@@ -13,8 +13,18 @@ from gan.recipe import Recipe
 from gan.variants import VARIANTS
 
 TINY = {
-    "MLPGAN": {"generator": {"widths": [24, 24]}, "discriminator": {"widths": [16, 16]}, "latent_dim": 8, "batch_size": 8},
-    "DCGAN": {"generator": {"channels": [8, 4]}, "discriminator": {"channels": [4, 8]}, "latent_dim": 8, "batch_size": 8},
+    "MLPGAN": {
+        "generator": {"widths": [24, 24]},
+        "discriminator": {"widths": [16, 16]},
+        "latent_dim": 8,
+        "batch_size": 8,
+    },
+    "DCGAN": {
+        "generator": {"channels": [8, 4]},
+        "discriminator": {"channels": [4, 8]},
+        "latent_dim": 8,
+        "batch_size": 8,
+    },
 }
 
 

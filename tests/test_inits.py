@@ -42,7 +42,11 @@ def test_truncated_normal_matches_tensorflow(goldens):
 
 @pytest.mark.parametrize(
     ("layer", "key"),
-    [(nn.Linear(128, 64), "128x64"), (nn.Conv2d(64, 32, 3), "conv3x3x64x32"), (nn.ConvTranspose2d(64, 32, 3), "conv3x3x64x32")],
+    [
+        (nn.Linear(128, 64), "128x64"),
+        (nn.Conv2d(64, 32, 3), "conv3x3x64x32"),
+        (nn.ConvTranspose2d(64, 32, 3), "conv3x3x64x32"),
+    ],
     ids=str,
 )
 def test_glorot_uniform_matches_keras(goldens, layer, key):

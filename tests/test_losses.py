@@ -51,7 +51,7 @@ def test_minimax_gradient_vanishes_where_the_discriminator_is_sure():
 
 
 def test_equilibrium_is_two_log_two():
-    """D = 1/2 everywhere gives C(G) = log 4 (Goodfellow et al., 2014, theorem 1), and it is D's minimum for equal data."""
+    """D = 1/2 gives log 4 (Goodfellow et al., 2014, theorem 1), and is D's minimum where fakes equal the data."""
     zero = torch.zeros(5, 1, dtype=torch.float64, requires_grad=True)
     loss = cross_entropy_discriminator(zero, zero)
     torch.testing.assert_close(loss, torch.log(torch.tensor(4.0, dtype=torch.float64)))

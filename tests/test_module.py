@@ -99,7 +99,7 @@ def test_an_exception_inside_the_step_leaves_nothing_frozen(variant, where):
     assert same(before, parameters(module.generator))
 
 
-# The step against loops written out -------------------------------------------------------------------------------------
+# The step against loops written out ---
 
 
 def bare_loop(module, batches, latent, steps):
@@ -177,7 +177,7 @@ def test_seed_decides_everything(variant):
     assert not same(runs[0], runs[2])
 
 
-# Recipe fields ----------------------------------------------------------------------------------------------------------
+# Recipe fields ---
 
 RAMP = {"name": "linear_ramp", "final": 0.0, "updates": 2}
 OVERRIDES = [
@@ -277,7 +277,7 @@ def test_float_images_in_0_1_train_like_uint8(variant):
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
-# Resuming with a bare trainer ---------------------------------------------------------------------------------------------
+# Resuming with a bare trainer ---
 
 RESUMABLE = [
     {},
@@ -318,7 +318,7 @@ class Recorder(pl.Callback):
         self.outputs.append(outputs)
 
 
-# Refusals -----------------------------------------------------------------------------------------------------------------
+# Refusals ---
 
 
 def test_a_network_that_cannot_make_the_shape_is_refused_before_training():

@@ -109,8 +109,8 @@ def resume(directory: Path, flags: Flags, allow_import: list[str]) -> Outcome:
     recipe = Recipe.from_dict(tree["model"]["init_args"]["recipe"]).to_dict()
     if content["hyper_parameters"].get("recipe") != recipe:
         raise UserError(f"{checkpoint}: was trained with another recipe than {config} says; restore that file")
-    step = content["global_step"]
-    if step >= tree["trainer"]["max_steps"] > -1:
+    step, last = content["global_step"], tree["trainer"]["max_steps"]
+    if isinstance(last, int) and step >= last > -1:
         raise UserError(f"{directory} has done its {step} steps; to go on give --trainer.max_steps N with N > {step}")
     cli = _build(tree, directory, first_step=step)
     if cli.trainer.is_global_zero:

@@ -1,7 +1,9 @@
 """Network families: a generator and its discriminator side by side, a file each."""
 
+from torch import nn
+
 from gan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan.networks.mlp import MLPDiscriminator, MLPGenerator
 
-GENERATORS = {"mlp": MLPGenerator, "dcgan": DCGANGenerator}
-DISCRIMINATORS = {"mlp": MLPDiscriminator, "dcgan": DCGANDiscriminator}
+GENERATORS: dict[str, type[nn.Module]] = {"mlp": MLPGenerator, "dcgan": DCGANGenerator}
+DISCRIMINATORS: dict[str, type[nn.Module]] = {"mlp": MLPDiscriminator, "dcgan": DCGANDiscriminator}

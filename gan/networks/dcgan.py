@@ -25,7 +25,7 @@ def _smallest_map(image_shape: tuple[int, int, int], halvings: int, who: str) ->
 
 
 class DCGANGenerator(nn.Module):
-    """Latent -> dense -> 4×4 stride-2 transposed convolutions with batch norm -> images (N, C, H, W) in `output_range`."""
+    """Latent -> dense -> 4×4 stride-2 transposed convolutions with batch norm -> images in `output_range`."""
 
     def __init__(
         self,
@@ -80,7 +80,10 @@ class DCGANDiscriminator(nn.Module):
         if norm not in ("none", "batch", "spectral"):
             raise UserError(f"discriminator: norm must be one of none, batch, spectral, got {norm!r}")
         height, width = _smallest_map(image_shape, len(channels), "discriminator")
-        constrain = spectral_norm if norm == "spectral" else lambda layer: layer
+
+        def constrain(layer: nn.Module) -> nn.Module:
+            return spectral_norm(layer) if norm == "spectral" else layer
+
         self.activation = resolve_activation(activation)
         self.dropout = nn.Dropout2d(dropout)
         self.convolutions = nn.ModuleList(

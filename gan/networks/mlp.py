@@ -1,5 +1,6 @@
 """Fully connected generator and discriminator."""
 
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -13,7 +14,7 @@ Choice = str | dict[str, Any]
 
 
 def _layers(sizes: list[int]) -> nn.ModuleList:
-    return nn.ModuleList(nn.Linear(m, n) for m, n in zip(sizes[:-1], sizes[1:], strict=True))
+    return nn.ModuleList(nn.Linear(m, n) for m, n in pairwise(sizes))
 
 
 class MLPGenerator(nn.Module):

@@ -7,10 +7,10 @@ from gan.recipe import Recipe
 class MLPGAN(AdversarialModule):
     """The GAN of text 001, value for value; its errata are in docs/errata.md.
 
-    Both networks take momentum SGD with a decaying learning rate and a momentum ramp, one D and one G update a batch on
-    the same noise, and the generator the non-saturating loss. The text builds L2 regularizers and never adds them to an
-    objective: their literal weight is `generator_penalties: {l2: 0.8}`, and the same for the discriminator. Logits stand
-    where the text takes the log of a sigmoid, which overflows once D is sure; the mathematics is the same.
+    Momentum SGD for both networks with a decaying learning rate and a momentum ramp; one D and one G update a batch, on
+    the same noise; the non-saturating loss. The text builds L2 regularizers and never adds them to an objective: their
+    literal weight is `generator_penalties: {l2: 0.8}`, and the same for the discriminator. Logits stand where the text
+    takes the log of a sigmoid, which overflows once D is sure; the mathematics is the same.
     """
 
     defaults = Recipe(

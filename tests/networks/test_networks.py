@@ -32,7 +32,10 @@ def test_other_shapes(variant):
 def test_mlp_gan_has_the_text_s_parameters():
     module = MLPGAN()
     count = [sum(p.numel() for p in network.parameters()) for network in (module.generator, module.discriminator)]
-    assert count == [100 * 1200 + 1200 + 1200 * 1200 + 1200 + 1200 * 784 + 784, 784 * 200 + 200 + 200 * 200 + 200 + 200 + 1]
+    assert count == [
+        100 * 1200 + 1200 + 1200 * 1200 + 1200 + 1200 * 784 + 784,
+        784 * 200 + 200 + 200 * 200 + 200 + 200 + 1,
+    ]
     for network, bound in ((module.generator, 0.05), (module.discriminator, 0.005)):
         for layer in network.layers:
             assert layer.weight.abs().max() <= bound

@@ -1,6 +1,5 @@
 """The command line: `gan fit | resume | sample | evaluate | data`. Dispatch only."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,17 +52,6 @@ def _dispatch(words: list[str]) -> int:
     from gan import commands  # torch takes seconds to import, help should not
 
     return commands.run(words[0], words[1:])
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse that takes whole option names only, and reports mistakes as UserError."""
-
-    def __init__(self, **settings: object) -> None:
-        super().__init__(allow_abbrev=False, **settings)  # type: ignore[arg-type]
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        """One line, as for every other mistake."""
-        raise UserError(f"{message}; see {self.prog} --help")
 
 
 if __name__ == "__main__":

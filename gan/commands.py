@@ -12,7 +12,6 @@ import numpy as np
 
 from gan.checkpoint import load, refuse_foreign
 from gan.choices import import_from, nearest
-from gan.cli import Parser
 from gan.config import Flags, compose, parse_flags, read_config, resolve_model, shipped_configs
 from gan.data.datamodule import ImageDataModule
 from gan.errors import UserError
@@ -58,6 +57,17 @@ Go on with a run from its last checkpoint, bit for bit where it stopped.
   --data.root=DIR            and so may the place of the data; recipe, data set and seed may not
   --allow-import PACKAGE     import the run's own code from this package outside gan
 """
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that takes whole option names only, and reports mistakes as UserError."""
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(allow_abbrev=False, **settings)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """One line, as for every other mistake."""
+        raise UserError(f"{message}; see {self.prog} --help")
 
 
 def run(command: str, words: list[str]) -> int:

@@ -17,7 +17,7 @@ LAYERS = [  # from the top; files of one layer may import each other, except in 
 ]
 MATHEMATICS = LAYERS[-1]
 PARTS = {part: depth for depth, layer in enumerate(LAYERS) for part in layer}
-ALLOWED = {("commands", "cli"), ("__init__", "checkpoint")}  # its Parser; `gan.load`, at first use
+ALLOWED = {("__init__", "checkpoint")}  # `gan.load`, at first use
 
 
 def imports(path: Path) -> set[str]:

@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ usage: gan fit [--config FILE|NAME]... [--model NAME] [--KEY=VALUE]... [--run DI
 
 Train a GAN. Later configs and flags win, key by key; null removes a key. Values are YAML.
 
-  --config quickstart               a file, or a shipped config by name: {configs}
+  --config quickstart               a file, or a shipped config by name:
+{configs}
   --model MLPGAN                    the variant: {variants}, or an importable path
   --model.recipe.FIELD=VALUE        the recipe, e.g. --model.recipe.prior=uniform
                                     --model.recipe.discriminator_optimizer.lr=0.5
@@ -81,7 +83,8 @@ def run(command: str, words: list[str]) -> int:
 
 def _fit(words: list[str]) -> int:
     if "--help" in words or "-h" in words:
-        configs = ", ".join(name for name in shipped_configs() if "/" not in name)
+        names = ", ".join(name for name in shipped_configs() if "/" not in name)
+        configs = textwrap.fill(names, 96, initial_indent=" " * 36, subsequent_indent=" " * 36, break_on_hyphens=False)
         print(FIT_HELP.format(configs=configs, variants=", ".join(VARIANTS)), end="")
         return 0
     flags = parse_flags(words, switches=("overwrite", "print_config"))

@@ -6,21 +6,44 @@ import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan.cli import main
+from gan.metrics.scorer import ImageScorer
 
 DATA = ("--data.source=embedded",)
 TINY = {
     "MLPGAN": ("--model=MLPGAN", "--model.recipe.generator.widths=[24,24]", "--model.recipe.discriminator.widths=[16]"),
-    "DCGAN": ("--model=DCGAN", "--model.recipe.generator.channels=[8,4]", "--model.recipe.discriminator.channels=[4,8]"),
+    "DCGAN": (
+        "--model=DCGAN",
+        "--model.recipe.generator.channels=[8,4]",
+        "--model.recipe.discriminator.channels=[4,8]",
+    ),
 }
 SMALL = ("--model.recipe.batch_size=8", "--model.recipe.latent_dim=8", "--image_grid.num_images=12")
 QUIET = ("--evaluation.every_n_steps=0", "--image_grid.every_n_steps=0", "--scalars.every_n_steps=0")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def real_statistics_once() -> Iterator[None]:
+    """The real images' statistics cost a second a run and are always the same: test modules import this fixture."""
+    scorers: dict[tuple[int, ...], ImageScorer] = {}
+
+    def scorer(classifier: Any, real: torch.Tensor, floor_images: torch.Tensor) -> ImageScorer:
+        key = (len(real), int(real.sum()), len(floor_images), int(floor_images.sum()))
+        if key not in scorers:
+            scorers[key] = ImageScorer(classifier, real, floor_images)
+        return scorers[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gan.evaluation.ImageScorer", scorer)
+        yield
 
 
 def gan(*words: object) -> int:

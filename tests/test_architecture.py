@@ -52,7 +52,9 @@ def test_imports_only_point_down():
 def test_the_mathematics_imports_torch_only():
     for part, path in parts():
         if part in MATHEMATICS:
-            assert {module.split(".")[0] for module in imports(path)} <= {"torch", "collections", "typing", "math"}, path
+            assert {module.split(".")[0] for module in imports(path)} <= {"torch", "collections", "typing", "math"}, (
+                path
+            )
 
 
 def test_no_file_is_long():

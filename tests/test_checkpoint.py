@@ -185,7 +185,7 @@ def test_code_outside_the_package_is_refused_before_it_is_imported(change, conte
     hyper_parameters = content["hyper_parameters"]
     recipe = hyper_parameters["recipe"] | change
     torch.save({**content, "hyper_parameters": {**hyper_parameters, "recipe": recipe}}, tmp_path / "x.ckpt")
-    with pytest.raises(UserError, match="--allow-import (os|evil_module)"):
+    with pytest.raises(UserError, match=r"--allow-import (os|evil_module)"):
         load(tmp_path / "x.ckpt")
     assert not (tmp_path / "hacked").exists()
 

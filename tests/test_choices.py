@@ -24,7 +24,7 @@ def test_an_importable_path_needs_no_registration():
 
 @pytest.mark.parametrize("choice", [5, None, [], {}, {"bound": 2}, {"name": 3}, {"name": None}])
 def test_what_is_no_choice_is_refused_by_its_kind(choice):
-    with pytest.raises(UserError, match="recipe.prior"):
+    with pytest.raises(UserError, match=r"recipe\.prior"):
         normalise(choice, "recipe.prior")
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from runs import error_line, fit, gan, rows
+from runs import real_statistics_once as real_statistics_once
 
 import gan as package
 from gan.metrics.protocol import Protocol
@@ -123,7 +124,9 @@ def test_a_diverged_generator_is_a_result(run, tmp_path, capsys):
         if name.startswith("generator."):
             tensor.fill_(math.nan)
     torch.save(content, tmp_path / "nan.ckpt")
-    assert gan("evaluate", tmp_path / "nan.ckpt", "--data.source=embedded", "--num=5", "--json", tmp_path / "r.json") == 0
+    assert (
+        gan("evaluate", tmp_path / "nan.ckpt", "--data.source=embedded", "--num=5", "--json", tmp_path / "r.json") == 0
+    )
     row = json.loads((tmp_path / "r.json").read_text(), parse_constant=lambda word: pytest.fail(word))
     assert row["fid"] is None
     assert row["finite"] is False

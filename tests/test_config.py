@@ -21,7 +21,9 @@ def recipe(*words):
 
 
 def test_configs_and_flags_merge_key_by_key_and_the_last_wins(tmp_path):
-    (tmp_path / "a.yaml").write_text("model: {class_path: MLPGAN, recipe: {prior: uniform, d_steps: 2}}\ntrainer: {max_steps: 5}")
+    (tmp_path / "a.yaml").write_text(
+        "model: {class_path: MLPGAN, recipe: {prior: uniform, d_steps: 2}}\ntrainer: {max_steps: 5}"
+    )
     (tmp_path / "b.yaml").write_text("model: {recipe: {prior: {bound: 2.0}}}\ntrainer: {log_every_n_steps: 7}")
     words = [f"--config={tmp_path / 'a.yaml'}", "--config", tmp_path / "b.yaml", "--trainer.max_steps", 9]
     tree = resolved(*words)
@@ -44,7 +46,9 @@ def test_the_order_of_configs_counts_and_flags_come_last(tmp_path):
 def test_null_removes_a_key_and_elsewhere_restores_the_default():
     defaults = recipe()
     assert recipe("--model.recipe.generator_schedules.momentum=null")["generator_schedules"].get("momentum") is None
-    assert Recipe.from_dict(recipe("--model.recipe.generator_schedules.momentum=null")).generator_schedules.keys() == {"lr"}
+    assert Recipe.from_dict(recipe("--model.recipe.generator_schedules.momentum=null")).generator_schedules.keys() == {
+        "lr"
+    }
     assert recipe("--model.recipe.prior=uniform", "--model.recipe.prior.bound=null")["prior"] == {"name": "uniform"}
     assert defaults["generator_schedules"]["momentum"]["final"] == 0.7
     tree = resolved("--model=MLPGAN", "--trainer.max_steps=3", "--trainer.max_steps=null", "--run=null")
@@ -65,8 +69,10 @@ def test_another_name_replaces_the_whole_choice():
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1e-4", 1e-4), ("2E3", 2000.0), ("-1e-4", -1e-4), ("1.5e-3", 0.0015), (".5e1", 5.0), ("100_000", 100_000)]
-    + [("3", 3), ("0.5", 0.5), ("true", True), ("null", None), ("[1, 2]", [1, 2]), ("1e", "1e"), ("e5", "e5")],
+    [
+        *[("1e-4", 1e-4), ("2E3", 2000.0), ("-1e-4", -1e-4), ("1.5e-3", 0.0015), (".5e1", 5.0), ("100_000", 100_000)],
+        *[("3", 3), ("0.5", 0.5), ("true", True), ("null", None), ("[1, 2]", [1, 2]), ("1e", "1e"), ("e5", "e5")],
+    ],
 )
 def test_values_are_yaml_and_1e_4_is_a_number(text, value):
     found = parse_value(text, "--x")
@@ -76,7 +82,9 @@ def test_values_are_yaml_and_1e_4_is_a_number(text, value):
 
 def test_1e_4_in_a_config_file_is_a_number_too(tmp_path):
     (tmp_path / "c.yaml").write_text("model: {class_path: MLPGAN, recipe: {generator_optimizer: {lr: 1e-4}}}")
-    assert resolved(f"--config={tmp_path / 'c.yaml'}")["model"]["init_args"]["recipe"]["generator_optimizer"]["lr"] == 1e-4
+    assert (
+        resolved(f"--config={tmp_path / 'c.yaml'}")["model"]["init_args"]["recipe"]["generator_optimizer"]["lr"] == 1e-4
+    )
 
 
 def test_a_folder_may_be_called_2024():
@@ -117,8 +125,6 @@ def test_there_are_shipped_configs_and_short_names():
         (b"model: MLPGAN\nrun: [a]", "run must be"),
         (b"model: MLPGAN\n1: 2", "unknown key 1"),
         (b"trainer: {max_steps: 5}", "no variant"),
-        (b"model: {class_path: MLPGAN, recipe: {1: 2}}", "no field 1"),
-        (b"model: {class_path: MLPGAN, recipe: {prior: {name: normal, 1: 2}}}", "no parameter 1"),
         (b"model: {class_path: MLPGAN, recipe: {1: 2}}", "no field 1"),
         (b"model: {class_path: MLPGAN, recipe: {prior: {name: normal, 1: 2}}}", "no parameter 1"),
     ],

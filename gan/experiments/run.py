@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import jsonargparse
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import LambdaCallback
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -98,6 +100,7 @@ def resume(directory: Path, flags: Flags, allow_import: list[str]) -> Outcome:
     tree = compose(Flags(configs=[str(config)]))
     refuse_foreign([tree.get("model"), tree.get("data", {}).get("name")], allow_import, str(config))
     refuse_foreign(tree.get("trainer"), [*allow_import, "pytorch_lightning"], str(config))  # its callbacks and loggers
+    _refuse_files(tree.get("trainer"), config)
     if allow_import:
         import_from(tree.get("pythonpath"))
     tree = resolve_model(merge(tree, compose(flags)))
@@ -113,9 +116,15 @@ def resume(directory: Path, flags: Flags, allow_import: list[str]) -> Outcome:
     if isinstance(last, int) and step >= last > -1:
         raise UserError(f"{directory} has done its {step} steps; to go on give --trainer.max_steps N with N > {step}")
     cli = _build(tree, directory, first_step=step)
-    if cli.trainer.is_global_zero:
-        run_directory.forget_after(directory, step)
     return _train(cli, tree, directory, checkpoint)
+
+
+def _refuse_files(tree: Any, config: Path) -> None:
+    """jsonargparse reads a file where a callback or logger is a string that names one; there anything could stand."""
+    if isinstance(tree, str) and Path(tree).is_file():
+        raise UserError(f"{config}: trainer names the file {tree}; a run's configuration must stand alone")
+    for item in tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list) else ():
+        _refuse_files(item, config)
 
 
 def _check_seed(seed: Any) -> None:
@@ -124,7 +133,7 @@ def _check_seed(seed: Any) -> None:
 
 
 def _build(tree: dict[str, Any], directory: Path, first_step: int | None) -> LightningCLI:
-    """Check the tree and build trainer, model and data; nothing is written yet."""
+    """Check the tree, build trainer, model and data, and read the data; nothing is written yet."""
     arguments = {k: v for k, v in tree.items() if k not in ("run", "pythonpath")}
     settings = dict(arguments["trainer"])
     check_trainer(settings)
@@ -149,27 +158,17 @@ def _build(tree: dict[str, Any], directory: Path, first_step: int | None) -> Lig
             )
         except (jsonargparse.ArgumentError, ValueError) as error:
             raise _user_error(error) from None
+    cli.datamodule.prepare_data()
+    cli.datamodule.setup()
     cli.trainer.run_directory = directory  # type: ignore[attr-defined]  # where the callbacks write, whatever the logger
     return cli
 
 
 def _train(cli: LightningCLI, tree: dict[str, Any], directory: Path, checkpoint: Path | None) -> Outcome:
     trainer, model, data = cli.trainer, cli.model, cli.datamodule
-    data.prepare_data()
-    data.setup()
-    if trainer.is_global_zero:
-        saved = dict(tree)
-        full = cli.config.as_dict() if hasattr(cli.config, "as_dict") else dict(cli.config)
-        for section in CALLBACKS:
-            saved[section] = {k: v for k, v in full[section].items() if k != "data"}
-        saved["data"] = full["data"]
-        run_directory.write_config(directory, saved)
-        entry = {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "resumed_from": checkpoint.name if checkpoint else None,
-            **provenance(type(model), data.loaded.provenance, model.device, str(trainer.precision)),
-        }
-        run_directory.write_provenance(directory, entry)
+    # Once everything is restored, so that a refused resumption leaves the run as it was.
+    record = LambdaCallback(on_train_start=lambda trainer, model: _record(cli, tree, directory, checkpoint))
+    trainer.callbacks.insert(0, record)  # type: ignore[attr-defined]
     with warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=message)
@@ -183,6 +182,27 @@ def _train(cli: LightningCLI, tree: dict[str, Any], directory: Path, checkpoint:
     received = callbacks[Interrupt].received
     evaluation: Evaluation = callbacks[Evaluation]
     return Outcome(directory, trainer.global_step, received.value if received else None, evaluation.report)
+
+
+def _record(cli: LightningCLI, tree: dict[str, Any], directory: Path, checkpoint: Path | None) -> None:
+    """The resolved configuration and where the run comes from; a resumed run forgets what it will do again."""
+    trainer, model, data = cli.trainer, cli.model, cli.datamodule
+    if not trainer.is_global_zero:
+        return
+    saved = dict(tree)
+    full = cli.config.as_dict() if hasattr(cli.config, "as_dict") else dict(cli.config)
+    for section in CALLBACKS:
+        saved[section] = {k: v for k, v in full[section].items() if k != "data"}
+    saved["data"] = full["data"]
+    if checkpoint:
+        run_directory.forget_after(directory, trainer.global_step)
+    run_directory.write_config(directory, saved)
+    entry = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "resumed_from": checkpoint.name if checkpoint else None,
+        **provenance(type(model), data.loaded.provenance, model.device, str(trainer.precision)),
+    }
+    run_directory.write_provenance(directory, entry)
 
 
 def _user_error(error: BaseException, where: str = "") -> UserError:

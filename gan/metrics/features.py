@@ -129,6 +129,7 @@ def load_classifier(name: str = "mnist") -> DigitClassifier:
             f"{path}: sha256 {found[:12]}..., not {evaluator.sha256[:12]}...: these are not the weights of "
             f"{evaluator.name} v{evaluator.version}, and numbers from others would not compare; reinstall gan"
         )
-    classifier = DigitClassifier()
+    with torch.random.fork_rng(devices=[]):  # its initial weights are thrown away
+        classifier = DigitClassifier()
     classifier.load_state_dict(safetensors.torch.load(content))
     return classifier.requires_grad_(False).eval()

@@ -1,5 +1,6 @@
 """Convolutional generator and discriminator of DCGAN's family (Radford et al., 2016), narrow enough for two cores."""
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -25,7 +26,11 @@ def _smallest_map(image_shape: tuple[int, int, int], halvings: int, who: str) ->
 
 
 class DCGANGenerator(nn.Module):
-    """Latent -> dense -> 4×4 stride-2 transposed convolutions with batch norm -> images in `output_range`."""
+    """Latent -> dense -> 4×4 stride-2 transposed convolutions with batch norm -> images in `output_range`.
+
+    `dense` are widths of hidden layers before the projection, which DCGAN has none of and InfoGAN's MNIST network one
+    (Chen et al., 2016, appendix C.1).
+    """
 
     def __init__(
         self,
@@ -34,16 +39,20 @@ class DCGANGenerator(nn.Module):
         num_classes: int,
         *,
         channels: list[int],
+        dense: list[int] | None = None,
         activation: Choice = "relu",
         output: str = "tanh",
     ) -> None:
         super().__init__()
         height, width = _smallest_map(image_shape, len(channels), "generator")
+        widths = [latent_dim, *(dense or [])]
         self.first_map = (channels[0], height, width)
         self.output_range = output_range(output)
         self.activation = resolve_activation(activation)
         self.output = getattr(torch, output)
-        self.project = nn.Linear(latent_dim, channels[0] * height * width, bias=False)
+        self.dense = nn.ModuleList(nn.Linear(m, n, bias=False) for m, n in pairwise(widths))
+        self.dense_norms = nn.ModuleList(nn.BatchNorm1d(width) for width in widths[1:])
+        self.project = nn.Linear(widths[-1], channels[0] * height * width, bias=False)
         self.norms = nn.ModuleList(nn.BatchNorm2d(c) for c in channels)
         self.deconvolutions = nn.ModuleList(
             nn.ConvTranspose2d(c, d, 4, stride=2, padding=1, bias=last)  # a bias before batch norm would be subtracted
@@ -54,14 +63,17 @@ class DCGANGenerator(nn.Module):
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Latent (N, latent_dim) -> images (N, C, H, W)."""
-        hidden = self.project(latent).view(-1, *self.first_map)
+        hidden = latent
+        for layer, norm in zip(self.dense, self.dense_norms, strict=True):
+            hidden = self.activation(norm(layer(hidden)))
+        hidden = self.project(hidden).view(-1, *self.first_map)
         for norm, deconvolution in zip(self.norms, self.deconvolutions, strict=True):
             hidden = deconvolution(self.activation(norm(hidden)))
         return self.output(hidden)
 
 
 class DCGANDiscriminator(nn.Module):
-    """Images (N, C, H, W) -> 4×4 stride-2 convolutions -> dense -> logits (N, 1).
+    """Images (N, C, H, W) -> 4×4 stride-2 convolutions -> dense -> logits (N, 1); `dense` are widths of hidden layers.
 
     `norm` is `none`, `batch` (on all but the first layer, as in DCGAN) or `spectral` (on all; Miyato et al., 2018).
     """
@@ -72,6 +84,7 @@ class DCGANDiscriminator(nn.Module):
         num_classes: int,
         *,
         channels: list[int],
+        dense: list[int] | None = None,
         activation: Choice = "leaky_relu",
         norm: str = "none",
         dropout: float = 0.0,
@@ -93,11 +106,17 @@ class DCGANDiscriminator(nn.Module):
         self.norms = nn.ModuleList(
             nn.BatchNorm2d(c) if norm == "batch" and depth > 0 else nn.Identity() for depth, c in enumerate(channels)
         )
-        self.judge = constrain(nn.Linear(channels[-1] * height * width, 1))
+        widths = [channels[-1] * height * width, *(dense or [])]
+        self.dense = nn.ModuleList(constrain(nn.Linear(m, n)) for m, n in pairwise(widths))
+        self.dense_norms = nn.ModuleList(nn.BatchNorm1d(n) if norm == "batch" else nn.Identity() for n in widths[1:])
+        self.judge = constrain(nn.Linear(widths[-1], 1))
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N, C, H, W) -> logits (N, 1); dropout drops whole channels."""
         hidden = images
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             hidden = self.dropout(self.activation(norm(convolution(hidden))))
-        return self.judge(hidden.flatten(1))
+        hidden = hidden.flatten(1)
+        for layer, norm in zip(self.dense, self.dense_norms, strict=True):
+            hidden = self.activation(norm(layer(hidden)))
+        return self.judge(hidden)

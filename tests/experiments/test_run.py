@@ -1,6 +1,7 @@
 """Whole runs: what they leave behind, and that stopping and going on changes nothing."""
 
 import json
+import os
 import re
 import signal
 import time
@@ -8,10 +9,12 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 import yaml
 from PIL import Image
 from runs import DATA, QUIET, SMALL, TINY, checkpoint, error_line, fit, gan, process, rows, same_end, scalars, start
+from runs import real_statistics_once as real_statistics_once
 
 from gan.metrics.protocol import Protocol
 from gan.variants import VARIANTS
@@ -133,6 +136,13 @@ def test_an_unwritable_directory_is_refused(tmp_path, capsys):
     for place in (tmp_path / "file" / "run", "/proc/run"):
         assert gan("fit", *TINY["MLPGAN"], *SMALL, *DATA, *QUIET, f"--run={place}") == 2
         assert "cannot write" in error_line(capsys.readouterr().err)
+
+
+def test_data_that_is_not_there_makes_no_run(tmp_path, capsys):
+    flags = ("--data.source=idx", f"--data.root={tmp_path / 'none'}", "--trainer.max_steps=2")
+    assert gan("fit", *TINY["MLPGAN"], *SMALL, *QUIET, *flags, f"--run={tmp_path / 'run'}") == 2
+    assert "none" in error_line(capsys.readouterr().err)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_end_says_where_everything_is(tmp_path, capsys):
@@ -258,6 +268,7 @@ def test_what_a_resumption_may_not_do_is_refused_in_one_line_and_changes_nothing
     refused("--trainer.max_steps=abc", says="trainer.max_steps")
     refused("--trainer.max_step=4", says="did you mean 'max_steps'")
     refused("--overwrite", says="--overwrite")
+    refused("--trainer.max_steps=4", "--data.root=/nowhere/at/all", "--evaluation.num_samples=1", says="num_samples")
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
@@ -320,48 +331,79 @@ def test_a_hostile_run_is_refused_before_anything_is_imported(tmp_path, capsys, 
     assert not (tmp_path / "hacked").exists()
 
 
+def test_a_hostile_run_may_not_hide_its_code_in_a_file(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = fit(tmp_path / "run", steps=2)
+    (tmp_path / "evil.py").write_text("open('hacked', 'w')\n")
+    (tmp_path / "innocent").write_text("- class_path: evil.Callback\n")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["trainer"]["callbacks"] = "innocent"
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    capsys.readouterr()
+    assert gan("resume", run, "--trainer.max_steps=4") == 2
+    assert "innocent" in error_line(capsys.readouterr().err)
+    assert not (tmp_path / "hacked").exists()
+
+
 # Signals --------------------------------------------------------------------------------------------------------------
 
 LONG = ("--trainer.max_steps=200000", "--checkpoints.every_n_steps=100")
 
 
-def interrupted(run, number, times=1):
-    """A real run that gets the signal while it trains; exit code, output, error output."""
+class Signal(pl.Callback):
+    """Sends this process a signal in the middle of an update."""
+
+    number, step = signal.SIGTERM, 3
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        if trainer.global_step == self.step and optimizer is trainer.optimizers[1]:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_a_signal_in_mid_update_finishes_it_saves_and_exits(number, variant, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Signal, "number", number)
+    handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    run, whole = tmp_path / "run", fit(tmp_path / "whole", variant=variant, steps=7)
+    words = ("fit", *TINY[variant], *SMALL, *DATA, *QUIET, "--trainer.max_steps=7", f"--run={run}")
+    capsys.readouterr()
+    assert gan(*words, f"--trainer.callbacks=[{{class_path: {__name__}.Signal}}]") == 128 + number
+    captured = capsys.readouterr()
+    assert "finishing this update" in captured.err
+    assert f"stopped by a signal at step 4; go on with: gan resume {run}" in captured.out
+    assert checkpoint(run)["global_step"] == 4
+    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert gan("resume", run, "--allow-import", __name__) == 0
+    same_end(whole, run)
+
+
+def test_ctrl_c_in_a_real_process(tmp_path):
+    run = tmp_path / "run"
     running = start("fit", *TINY["MLPGAN"], *SMALL, *DATA, *QUIET, *LONG, f"--run={run}")
     for _ in range(600):
         if list((run / "checkpoints").glob("last_*.ckpt")):
             break
         assert running.poll() is None, running.communicate()
         time.sleep(0.1)
-    for _ in range(times):
-        running.send_signal(number)
+    running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
-    return running.returncode, out, err
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_finishes_the_update_saves_and_exits(number, tmp_path):
-    code, out, err = interrupted(tmp_path / "run", number)
-    assert code == 128 + number
+    assert running.returncode == 130
     assert "Traceback" not in err
-    assert "finishing this update" in err
-    saved = checkpoint(tmp_path / "run")
-    step = saved["global_step"]
-    assert (tmp_path / "run" / "checkpoints" / f"last_step_{step:07d}.ckpt").is_file()
+    step = checkpoint(run)["global_step"]
+    assert (run / "checkpoints" / f"last_step_{step:07d}.ckpt").is_file()
     assert f"stopped by a signal at step {step}; go on with: gan resume" in out
-    assert gan("resume", tmp_path / "run", f"--trainer.max_steps={step + 7}") == 0
-    whole = fit(tmp_path / "whole", steps=step + 7)
-    same_end(whole, tmp_path / "run")
+    assert gan("resume", run, f"--trainer.max_steps={step + 7}") == 0
+    same_end(fit(tmp_path / "whole", steps=step + 7), run)
 
 
 def test_a_second_signal_ends_at_once(tmp_path):
-    import os
-
     run = tmp_path / "run"
     plugin = tmp_path / "slow_penalty.py"  # an update that takes for ever, so that the second signal meets it
     plugin.write_text(
         "import time\nfrom pathlib import Path\ncalls = 0\n\ndef wait(network, real, fake):\n"
-        "    global calls\n    calls += 1\n    if calls > 3:\n        Path('waiting').touch()\n        time.sleep(120)\n"
+        "    global calls\n    calls += 1\n    if calls > 3:\n"
+        "        Path('waiting').touch()\n        time.sleep(120)\n"
         "    return real.sum() * 0\n"
     )
     penalty = "--model.recipe.discriminator_penalties={slow_penalty.wait: 1.0}"
@@ -372,11 +414,11 @@ def test_a_second_signal_ends_at_once(tmp_path):
             break
         assert running.poll() is None, running.communicate()
         time.sleep(0.1)
-    os.kill(running.pid, signal.SIGINT)
+    running.send_signal(signal.SIGINT)
     time.sleep(1)
     assert running.poll() is None, "one signal lets the update finish"
-    os.kill(running.pid, signal.SIGINT)
-    out, err = running.communicate(timeout=30)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=30)
     assert running.returncode == 130
     assert "Traceback" not in err
     assert "gan: interrupted" in err

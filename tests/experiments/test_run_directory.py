@@ -42,7 +42,7 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path, overwrite):
     for place in (tmp_path / "file" / "run", Path("/proc/run"), tmp_path / ("x" * 300)):
         with pytest.raises(UserError, match="cannot write"):
             create(place, overwrite)
-    with pytest.raises(UserError, match="in use|not a run"):
+    with pytest.raises(UserError, match=r"in use|not a run"):
         create(tmp_path / "file", overwrite)
     assert (tmp_path / "file").is_file()
 
@@ -61,6 +61,6 @@ def test_provenance_grows_by_an_entry_and_a_broken_one_is_named(tmp_path):
     path = tmp_path / run_directory.PROVENANCE
     assert json.loads(path.read_text()) == [{"a": 1}, {"a": 2}]
     path.write_text("{broken")
-    with pytest.raises(UserError, match="provenance.json"):
+    with pytest.raises(UserError, match=r"provenance\.json"):
         write_provenance(tmp_path, {"a": 3})
     assert path.read_text() == "{broken"

@@ -9,6 +9,7 @@ import torch
 
 from gan.data.split import LoadedData
 from gan.metrics.features import EVALUATORS, load_classifier
+from gan.metrics.frechet import METRIC, VERSION
 from gan.metrics.protocol import Protocol
 from gan.metrics.scorer import ImageScorer
 from gan.networks.layers import has_batch_statistics
@@ -31,8 +32,7 @@ class Measurement:
 
     def __init__(self, data: LoadedData, role: str, num_samples: int, device: torch.device | str = "cpu") -> None:
         self.role, self.num_samples, self.data = role, num_samples, data
-        with torch.random.fork_rng(devices=[]):  # building a network draws initial weights, also thrown-away ones
-            self.classifier = load_classifier(data.name).to(device)
+        self.classifier = load_classifier(data.name).to(device)
         real = data.held_out if role == "selection" else data.test
         self.scorer = ImageScorer(self.classifier, real.images, data.train.images)
 
@@ -51,8 +51,8 @@ class Measurement:
             scores["fid"] = math.nan
         evaluator = EVALUATORS[self.data.name]
         protocol = Protocol(
-            metric="frechet",
-            metric_version=1,
+            metric=METRIC,
+            metric_version=VERSION,
             extractor=evaluator.name,
             extractor_version=evaluator.version,
             extractor_sha256=evaluator.sha256,

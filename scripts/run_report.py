@@ -2,8 +2,8 @@
 
     python scripts/run_report.py RUN --out docs/results/NAME [--grids 1000 10000]
 
-Writes NAME_curves.png, NAME_step_N.png for each milestone asked for, and prints markdown: one row per generator snapshot
-and per full checkpoint, each measured like `gan evaluate`, and the shares of predicted classes. About 10 s a row.
+Writes NAME_curves.png, NAME_step_N.png for each milestone asked for, and prints markdown: one row per generator
+snapshot and full checkpoint, each measured like `gan evaluate`, and the shares of predicted classes. About 10 s a row.
 """
 
 import argparse

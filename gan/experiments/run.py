@@ -24,7 +24,7 @@ from gan.config import CALLBACKS, Flags, compose, resolve_model, variant_class
 from gan.data.datamodule import ImageDataModule
 from gan.errors import UserError
 from gan.experiments import run_directory
-from gan.experiments.trainer import TRAINER_DEFAULTS, check_trainer, logger
+from gan.experiments.trainer import TRAINER_DEFAULTS, NoProfiler, check_trainer, logger
 from gan.module import AdversarialModule
 from gan.provenance import provenance
 from gan.recipe import Recipe
@@ -49,6 +49,8 @@ class _CLI(LightningCLI):
 
     def instantiate_trainer(self, **settings: Any) -> pl.Trainer:
         """Lightning's, with its many kinds of complaint as one."""
+        if self._get(self.config_init, "trainer")["profiler"] is None:
+            settings["profiler"] = NoProfiler()
         try:
             return super().instantiate_trainer(**settings)
         except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:

@@ -2,15 +2,26 @@
 
 import inspect
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning.loggers as loggers
+from pytorch_lightning.profilers import PassThroughProfiler
 
 from gan.errors import UserError
 
+NOTHING = nullcontext()
 DDP = "ddp_find_unused_parameters_true"  # what plain ddp must be where two networks alternate
 TRAINER_DEFAULTS = {"max_epochs": -1, "devices": 1, "accelerator": "auto", "strategy": "auto", "max_steps": 10_000}
+
+
+class NoProfiler(PassThroughProfiler):
+    """Lightning's own default, without a generator object for each of the 150 hook calls of a step (0.2 ms)."""
+
+    def profile(self, action_name: str) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Nothing, at no cost."""
+        return NOTHING
 
 
 def logger(choice: Any, directory: Path, first_step: int | None) -> Any:

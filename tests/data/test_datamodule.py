@@ -108,7 +108,7 @@ def test_the_seed_orders_the_data(tmp_path):
     [
         ({"name": "minst"}, "did you mean 'mnist'"),
         ({"name": {"name": "mnist", "size": 3}}, "has no parameter 'size'"),
-        ({"source": "embeded"}, "data.source: unknown 'embeded'; did you mean 'embedded'. Allowed: auto"),
+        ({"source": "embeded"}, "data.source: unknown 'embeded'; did you mean 'embedded'"),
         ({"split": "train"}, "data.split: unknown 'train'; .*full, text"),
         ({"name": "string.Formatter"}, "has no 'name'"),
     ],

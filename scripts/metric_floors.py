@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gan.data.mnist import MNIST
 from gan.metrics.features import load_classifier
-from gan.metrics.scorer import ImageScorer, evenly
+from gan.metrics.scorer import ImageScorer, subset
 
 
 def noisy(images: Tensor, sigma: float) -> Tensor:
@@ -50,7 +50,7 @@ def main() -> None:
         print("".join(f" {score:.0f} |" for score in scores))
 
     scorer = ImageScorer(classifier, full.test.images, full.train.images)
-    images, labels = evenly(full.train.images, 10_000), evenly(full.train.labels, 10_000)
+    images, labels = subset(full.train.images, 10_000), subset(full.train.labels, 10_000)
     half = torch.randperm(10_000, generator=torch.Generator().manual_seed(0))
     ladder = {
         "nothing (the floor)": images,

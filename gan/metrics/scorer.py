@@ -29,7 +29,7 @@ class Scores:
 class ImageScorer:
     """The real images' Gaussian, computed once, and the yardstick beside every score.
 
-    `floor` is the distance of real training images (`floor_images`, at most 10,000 of them, taken evenly) from the
+    `floor` is the distance of real training images (`floor_images`, at most 10,000 of them) from the
     real reference images: what a perfect generator would get. It draws no random number, and the classifier is not a
     part of any module tree here.
     """
@@ -38,7 +38,7 @@ class ImageScorer:
         self.classifier = classifier
         self.real = self.statistics(real)
         self.num_real = len(real)
-        self.floor = frechet_distance(self.statistics(evenly(floor_images, MAX_FLOOR_IMAGES)), self.real)
+        self.floor = frechet_distance(self.statistics(subset(floor_images, MAX_FLOOR_IMAGES)), self.real)
 
     def score(self, fakes: Tensor) -> Scores:
         """Scores of uint8 fakes (N, 1, 28, 28), N >= 2, from any device."""
@@ -68,8 +68,12 @@ class ImageScorer:
             yield self.classifier(batch.to(device))
 
 
-def evenly(images: Tensor, count: int) -> Tensor:
-    """At most `count` images, at equal steps through the whole set."""
+def subset(images: Tensor, count: int) -> Tensor:
+    """At most `count` images, the same random ones each time.
+
+    Not every n-th: MNIST's training images alternate between two groups of writers, and every sixth one is of one group.
+    """
     if len(images) <= count:
         return images
-    return images[torch.arange(count, device=images.device) * len(images) // count]
+    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:count]
+    return images[chosen.to(images.device)]

@@ -2,8 +2,8 @@
 
     python scripts/run_report.py RUN --out docs/results/NAME [--grids 1000 10000]
 
-Writes NAME_curves.png, NAME_step_N.png for each milestone asked for, and prints markdown: one row per generator
-snapshot and full checkpoint, each measured like `gan evaluate`, and the shares of predicted classes. About 10 s a row.
+Writes NAME_curves.png, NAME_step_N.png for each step asked for, and prints markdown: one row per step that a
+snapshot or checkpoint holds, each measured like `gan evaluate`, and the shares of predicted classes. About 10 s a row.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gan
-from gan.commands import data_settings
+from gan.config import read_config
 from gan.data.datamodule import ImageDataModule
 from gan.evaluation import Measurement
 from gan.images import grid, write_png
@@ -52,28 +52,26 @@ def main() -> None:
     parser.add_argument("--grids", type=int, nargs="*", default=[], help="steps whose grid is written")
     options = parser.parse_args()
     curves(options.run, options.out.with_name(f"{options.out.name}_curves.png"))
-    data = ImageDataModule(**data_settings(options.run))
+    data = ImageDataModule(**read_config(str(options.run / "config.yaml"))["data"])
     data.prepare_data()
     data.setup()
     measurement = Measurement(data.loaded, "report", 10000)
-    files = [*(options.run / "checkpoints").glob("*.safetensors"), *(options.run / "checkpoints").glob("*.ckpt")]
-    rows = []
-    for file in files:
-        kind, step = re.fullmatch(r"(\w+)_step_(\d+)\.\w+", file.name).groups()
-        rows.append((int(step), kind, file, measurement(gan.load(file))))
-    rows.sort(key=lambda row: row[:2])
-    print("| step | file | FID | median confidence | rarest class |\n| --- | --- | --- | --- | --- |")
-    for step, kind, _, row in rows:
+    files: dict[int, Path] = {}  # by step; of one step a snapshot and a checkpoint hold the same generator
+    for file in [*(options.run / "checkpoints").glob("*.ckpt"), *(options.run / "checkpoints").glob("*.safetensors")]:
+        files[int(re.fullmatch(r"\w+_step_(\d+)\.\w+", file.name)[1])] = file
+    rows = [(step, files[step], measurement(gan.load(files[step]))) for step in sorted(files)]
+    print("| step | FID | median confidence | rarest class |\n| --- | --- | --- | --- |")
+    for step, _, row in rows:
         print(
-            f"| {step:,} | {kind} | {row['fid']:.2f} | {row['median_confidence']:.3f} "
+            f"| {step:,} | {row['fid']:.2f} | {row['median_confidence']:.3f} "
             f"| {row['min_class_share']:.1%} ({row['class_share'].index(row['min_class_share'])}) |"
         )
-    print(f"\nFloor: {measurement.floor:.2f}. Protocol {rows[-1][3]['protocol']}.\n")
+    print(f"\nFloor: {measurement.floor:.2f}. Protocol {rows[-1][2]['protocol']}.\n")
     names = data.class_names
     print(f"| step | {' | '.join(names)} |\n|{' --- |' * (len(names) + 1)}")
-    for step, kind, file, row in rows:
-        print(f"| {step:,} ({kind}) | " + " | ".join(f"{share:.1%}" for share in row["class_share"]) + " |")
-        if step in options.grids and kind == "generator":
+    for step, file, row in rows:
+        print(f"| {step:,} | " + " | ".join(f"{share:.1%}" for share in row["class_share"]) + " |")
+        if step in options.grids:
             write_png(grid(gan.load(file).sample(100)), options.out.with_name(f"{options.out.name}_step_{step}.png"))
     real = data.loaded.test.labels.bincount(minlength=len(names)).double() / len(data.loaded.test)
     print("| real test images | " + " | ".join(f"{share:.1%}" for share in real.tolist()) + " |")

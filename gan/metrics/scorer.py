@@ -71,7 +71,7 @@ class ImageScorer:
 def subset(images: Tensor, count: int) -> Tensor:
     """At most `count` images, the same random ones each time.
 
-    Not every n-th: MNIST's training images alternate between two groups of writers, and every sixth one is of one group.
+    Not every n-th: MNIST's training images alternate between two groups of writers; every sixth one is of one group.
     """
     if len(images) <= count:
         return images

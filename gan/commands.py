@@ -20,6 +20,7 @@ from gan.evaluation import Measurement, to_json
 from gan.experiments import run as runs
 from gan.experiments.run_directory import CONFIG, PROVENANCE, write_text
 from gan.images import grid, write_png
+from gan.metrics.scorer import UNSURE
 from gan.sampling import Sampler
 from gan.variants import VARIANTS
 
@@ -186,7 +187,7 @@ def _evaluate(words: list[str]) -> int:
     images = f"{row['num_fake']} fakes, {row['num_real']} {row['data_set']} test images, {row['source']}"
     print(f"FID                {row['fid']:.3f} ({images})")
     print(f"floor              {row['fid_floor']:.3f} (real training images in place of the fakes)")
-    print(f"median confidence  {row['median_confidence']:.4f}")
+    print(f"median confidence  {row['median_confidence']:.4f} ({row['unsure_share']:.1%} below {UNSURE})")
     shares = "  ".join(f"{n}: {share:.1%}" for n, share in zip(data.class_names, row["class_share"], strict=True))
     print(f"class shares       {shares}")
     print(f"protocol           {row['protocol']} ({row['extractor']} v{row['extractor_version']})")

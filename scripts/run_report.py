@@ -60,12 +60,14 @@ def main() -> None:
     for file in [*(options.run / "checkpoints").glob("*.ckpt"), *(options.run / "checkpoints").glob("*.safetensors")]:
         files[int(re.fullmatch(r"\w+_step_(\d+)\.\w+", file.name)[1])] = file
     rows = [(step, files[step], measurement(gan.load(files[step]))) for step in sorted(files)]
-    print("| step | FID | median confidence | rarest class |\n| --- | --- | --- | --- |")
+    print("| step | FID | median confidence | unsure | rarest class |\n| --- | --- | --- | --- | --- |")
     for step, _, row in rows:
         print(
-            f"| {step:,} | {row['fid']:.2f} | {row['median_confidence']:.3f} "
+            f"| {step:,} | {row['fid']:.2f} | {row['median_confidence']:.3f} | {row['unsure_share']:.1%} "
             f"| {row['min_class_share']:.1%} ({row['class_share'].index(row['min_class_share'])}) |"
         )
+    real_images = measurement.scorer.score(data.loaded.test.images)
+    print(f"| real test images | | {real_images.median_confidence:.3f} | {real_images.unsure_share:.1%} | |")
     print(f"\nFloor: {measurement.floor:.2f}. Protocol {rows[-1][2]['protocol']}.\n")
     names = data.class_names
     print(f"| step | {' | '.join(names)} |\n|{' --- |' * (len(names) + 1)}")

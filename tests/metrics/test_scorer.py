@@ -32,6 +32,13 @@ def test_real_images_score_near_the_floor(scorer, digits):
     assert scores.median_confidence > 0.99
 
 
+def test_blends_of_two_digits_leave_the_classifier_unsure(scorer, digits):
+    images = digits.test.images  # 0, 1, …, 9, 0, 1, …: each blend is of two different digits
+    blends = images // 2 + images.roll(1, dims=0) // 2
+    assert scorer.score(images).unsure_share < 0.05
+    assert scorer.score(blends).unsure_share > 0.3
+
+
 def test_noise_and_black_images_score_far_above(scorer):
     generator = torch.Generator().manual_seed(0)
     noise = torch.randint(0, 256, (1000, 1, 28, 28), dtype=torch.uint8, generator=generator)

@@ -1,11 +1,12 @@
 """Train, measure and compare small-image GANs on PyTorch Lightning."""
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gan.checkpoint import load
 
-__version__ = "0.1.0"
+__version__ = version("gan")  # pyproject.toml says it
 __all__ = ["__version__", "load"]
 
 

@@ -66,7 +66,8 @@ def load(path: str | Path, allow_import: Collection[str] = ()) -> Sampler:
     """
     file = find_checkpoint(Path(path))
     if file.suffix == ".safetensors":
-        variant, hyper_parameters, weights = _read_snapshot(file)
+        header, weights = _read_snapshot(file)
+        variant, hyper_parameters = header.get("variant"), header.get("hyper_parameters")
     else:
         checkpoint = read_checkpoint(file)
         variant, hyper_parameters = checkpoint["adversarial"].get("variant"), checkpoint["hyper_parameters"]
@@ -78,6 +79,15 @@ def load(path: str | Path, allow_import: Collection[str] = ()) -> Sampler:
     except (RuntimeError, AttributeError, TypeError) as error:  # wrong shapes, or no tensors at all
         raise UserError(f"{file}: its weights do not fit its recipe ({_first_line(error)})") from None
     return module.sampler().eval().requires_grad_(False)
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """`step` of a run, checkpoint or snapshot, and the run's `seed` (None where the file does not know it)."""
+    file = find_checkpoint(Path(path))
+    if file.suffix == ".safetensors":
+        return {"step": _read_snapshot(file)[0].get("step"), "seed": None}
+    checkpoint = read_checkpoint(file)
+    return {"step": checkpoint["global_step"], "seed": checkpoint["adversarial"].get("run_seed")}
 
 
 def build_module(variant: Any, hyper_parameters: Any, allow_import: Collection[str], where: str) -> AdversarialModule:
@@ -116,13 +126,14 @@ def find_checkpoint(path: Path, kind: str = "last") -> Path:
     return found[-1]
 
 
-def _read_snapshot(path: Path) -> tuple[str, dict[str, Any], dict[str, torch.Tensor]]:
+def _read_snapshot(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """What the header says (variant, hyper_parameters, step), and the generator's weights."""
     _check_file(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["gan"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        return header["variant"], header["hyper_parameters"], weights
+        return dict(header), weights
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
         raise UserError(
             f"{path}: not a generator snapshot ({_first_line(error)}); give one that gan fit wrote"

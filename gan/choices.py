@@ -16,12 +16,12 @@ from typing import Any
 
 from gan.errors import UserError
 
-Choice = dict[str, Any]
+Choice = str | dict[str, Any]  # in a signature; `normalise` gives the mapping
 
 MANY = 12  # names that an error line does not list
 
 
-def normalise(choice: str | Mapping[str, Any], kind: str) -> Choice:
+def normalise(choice: str | Mapping[str, Any], kind: str) -> dict[str, Any]:
     """`normal` -> `{"name": "normal"}`; parameters set to null are dropped."""
     if isinstance(choice, str):
         return {"name": choice}
@@ -30,7 +30,7 @@ def normalise(choice: str | Mapping[str, Any], kind: str) -> Choice:
     raise UserError(f"{kind}: {choice!r} is not a choice; give a name, or a mapping such as {{name: …, parameter: …}}")
 
 
-def resolve(choice: str | Mapping[str, Any], registry: Mapping[str, Any], kind: str) -> tuple[Callable, Choice]:
+def resolve(choice: str | Mapping[str, Any], registry: Mapping[str, Any], kind: str) -> tuple[Callable, dict[str, Any]]:
     """The object that a choice names, and its parameters, checked against the object's signature.
 
     Raises UserError for an unknown name, an import that fails and parameters that are unknown or of the wrong type.
@@ -59,7 +59,7 @@ def import_path(path: str, kind: str) -> Any:
 def import_from(directory: str | None) -> None:
     """Let user code be imported from a directory, as it was where its run began."""
     if directory and directory not in sys.path:
-        sys.path.insert(0, directory)
+        sys.path.append(directory)
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import logging
-import os
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gan.checkpoint import load, refuse_foreign
+from gan.checkpoint import describe, find_checkpoint, load, refuse_foreign
 from gan.choices import import_from, nearest
 from gan.config import Flags, compose, parse_flags, read_config, resolve_model, shipped_configs
 from gan.data.datamodule import ImageDataModule
@@ -21,6 +20,7 @@ from gan.experiments import run as runs
 from gan.experiments.run_directory import CONFIG, PROVENANCE, write_text
 from gan.images import grid, write_png
 from gan.metrics.scorer import UNSURE
+from gan.provenance import commit
 from gan.sampling import Sampler
 from gan.variants import VARIANTS
 
@@ -113,25 +113,32 @@ def _resume(words: list[str]) -> int:
 
 
 def _say(outcome: runs.Outcome) -> int:
-    """Where everything is; the exit code."""
+    """The exit code; the first process prints where everything is."""
+    if outcome.is_global_zero:
+        _print_end(outcome)
+    return 128 + outcome.signal if outcome.signal else 0
+
+
+def _print_end(outcome: runs.Outcome) -> None:
     directory = outcome.directory
-    if int(os.environ.get("LOCAL_RANK", 0)):
-        return 0
+    try:
+        checkpoint = str(find_checkpoint(directory))
+    except UserError:
+        checkpoint = "none yet"
     newest = sorted((directory / "samples").glob("step_*.png"))[-1:]
     print(f"run         {directory}")
-    print(f"checkpoint  {next(iter((directory / 'checkpoints').glob('last_step_*.ckpt')), 'none yet')}")
+    print(f"checkpoint  {checkpoint}")
     print(f"samples     {newest[0] if newest else 'none'}")
     if outcome.report:
         row = outcome.report
         floor = f"(floor, real against real: {row['fid_floor']:.2f})"
-        print(f"FID         {row['fid']:.2f} on {row['num_real']} test images {floor}")
+        real = f"{row['num_real']} {row['data_set']} test images, {row['source']}"
+        print(f"FID         {row['fid']:.2f} on {real} {floor}")
         share, confidence = row["min_class_share"], row["median_confidence"]
         print(f"classes     rarest {share:.1%} of {row['num_fake']}, median confidence {confidence:.3f}")
     print(f"curves      tensorboard --logdir {directory}")
     if outcome.signal:
         print(f"stopped by a signal at step {outcome.step}; go on with: gan resume {directory}")
-        return 128 + outcome.signal
-    return 0
 
 
 def _sample(words: list[str]) -> int:
@@ -147,7 +154,7 @@ def _sample(words: list[str]) -> int:
         raise UserError(f"--out must end in .npz (an array) or .png (a grid), got {options.out}")
     if not options.out.parent.is_dir():
         raise UserError(f"--out: no directory {options.out.parent}; make it first")
-    images = _load(options).sample(options.num, options.seed)
+    images = _load(options, _file(options)).sample(options.num, options.seed)
     try:
         if options.out.suffix == ".png":
             write_png(grid(images), options.out)
@@ -171,14 +178,16 @@ def _evaluate(words: list[str]) -> int:
     options = parser.parse_args(words)
     if not 2 <= options.num <= MAX_SAMPLES:
         raise UserError(f"--num must be from 2 to {MAX_SAMPLES}, got {options.num}")
-    sampler = _load(options)
+    file = _file(options)
+    sampler = _load(options, file)
     settings = dict(_run_config(options.path).get("data", {}))
     refuse_foreign(settings.get("name"), options.allow_import, str(options.path))
     settings |= {key: value for key in ("root", "source") if (value := getattr(options, key)) is not None}
     data = ImageDataModule(**settings)
     data.prepare_data()
     data.setup()
-    row = {"generator": str(options.path), **Measurement(data.loaded, "report", options.num)(sampler)}
+    origin = {"generator": str(file), **describe(file), "commit": commit()}
+    row = {**origin, **Measurement(data.loaded, "report", options.num)(sampler)}
     if options.json:
         try:
             write_text(options.json, to_json(row, indent=1) + "\n")
@@ -194,11 +203,18 @@ def _evaluate(words: list[str]) -> int:
     return 0
 
 
-def _load(options: argparse.Namespace) -> Sampler:
+def _file(options: argparse.Namespace) -> Path:
+    """The checkpoint or snapshot that a command names."""
+    if options.checkpoint and options.path.is_file():
+        raise UserError(f"--checkpoint {options.checkpoint} is for a run; {options.path} is a file")
+    return find_checkpoint(options.path, options.checkpoint or "last")
+
+
+def _load(options: argparse.Namespace, file: Path) -> Sampler:
     """The generator that a command names; what `--allow-import` allows is found where its run found it."""
     if options.allow_import:
         import_from(_run_config(options.path).get("pythonpath"))
-    return load(options.path, options.allow_import)
+    return load(file, options.allow_import)
 
 
 def _run_config(path: Path) -> dict[str, Any]:
@@ -211,6 +227,8 @@ def _run_config(path: Path) -> dict[str, Any]:
 
 def _add_source(parser: Parser) -> None:
     parser.add_argument("path", type=Path, metavar="CKPT|RUN", help="a run, a checkpoint, or a generator snapshot")
+    help = "of a run: the last (default), or the one with the lowest FID on held-out images"
+    parser.add_argument("--checkpoint", choices=("last", "best"), help=help)
     help = "a package outside gan that its code may come from"
     parser.add_argument("--allow-import", action="append", default=[], metavar="PACKAGE", help=help)
 

@@ -1,8 +1,23 @@
 """The one error that is the user's to mend."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class UserError(ValueError):
     """A mistake in a flag, a file or a recipe: one line that says what, where, what is allowed and how to mend it.
 
     The command line prints it without a traceback and exits with code 2.
     """
+
+
+@contextmanager
+def usable(what: str) -> Iterator[None]:
+    """Whatever a user's value raises while it is tried out, as a UserError that names it; the cause stays attached."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        raise UserError(f"{what}: cannot be used ({reason})") from error

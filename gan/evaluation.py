@@ -1,5 +1,6 @@
 """One measurement of one generator under one protocol, the same in training and in `gan evaluate`."""
 
+import hashlib
 import json
 import math
 from dataclasses import asdict
@@ -43,13 +44,14 @@ class Measurement:
 
     def __call__(self, sampler: Sampler, noise_seed: int = 0) -> dict[str, Any]:
         """A row of `metrics.jsonl`: scores and protocol. Non-finite weights get `fid` NaN and `finite` false."""
-        finite = all(bool(parameter.isfinite().all()) for parameter in sampler.parameters())
+        state = [tensor for tensor in sampler.state_dict().values() if tensor.is_floating_point()]
+        finite = all(bool(tensor.isfinite().all()) for tensor in state)
         fakes = sampler.sample(self.num_samples, noise_seed, purpose=f"{self.role} noise")
         scores = asdict(self.scorer.score(fakes))
         del scores["num_fake"]
         if not finite:
             scores["fid"] = math.nan
-        evaluator = EVALUATORS[self.data.name]
+        evaluator, files = EVALUATORS[self.data.name], self.data.provenance.get("files", {})
         protocol = Protocol(
             metric=METRIC,
             metric_version=VERSION,
@@ -58,6 +60,7 @@ class Measurement:
             extractor_sha256=evaluator.sha256,
             data_set=self.data.name,
             source=self.data.source,
+            data_sha256=hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest(),
             split=ROLES[self.role],  # type: ignore[arg-type]
             real_trained_on=self.role == "selection" and bool(self.data.provenance["held_out_is_trained_on"]),
             num_real=self.scorer.num_real,

@@ -7,10 +7,10 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gan.errors import UserError
+from gan.errors import UserError, usable
 from gan.images import to_range
 from gan.inits import initialise
 from gan.losses import Loss
@@ -20,6 +20,7 @@ from gan.sampling import Sampler
 from gan.streams import global_random_state, set_global_random_state, stream
 
 GENERATOR, DISCRIMINATOR = 0, 1  # order of the optimizers
+MAX_PARAMETERS = 500_000_000  # of one network, 2 GB; a file from elsewhere may ask for any number
 
 
 class AdversarialModule(pl.LightningModule):
@@ -51,10 +52,10 @@ class AdversarialModule(pl.LightningModule):
             {"recipe": self.recipe.to_dict(), "image_shape": list(image_shape), "num_classes": num_classes},
             logger=False,
         )
-        self.generator = self.recipe.resolve("generator")(self.recipe.latent_dim, self.image_shape, num_classes)
-        self.discriminator = self.recipe.resolve("discriminator")(self.image_shape, num_classes)
-        for player, network in (("generator", self.generator), ("discriminator", self.discriminator)):
-            initialise(network, self.recipe.resolve(f"{player}_weights"), self.recipe.resolve(f"{player}_biases"))
+        self.generator = self._build("generator", self.recipe.latent_dim, self.image_shape, num_classes)
+        self.discriminator = self._build("discriminator", self.image_shape, num_classes)
+        with usable("recipe.generator"):  # of whoever wrote it
+            self.output_range: tuple[float, float] = self.generator.output_range  # type: ignore[assignment]
         self.prior = self.recipe.resolve("prior")
         self.loss: Loss = self.recipe.resolve("loss")  # type: ignore[assignment]
         self._concatenates = not has_batch_statistics(self.discriminator)
@@ -66,6 +67,20 @@ class AdversarialModule(pl.LightningModule):
         self._one_sided = 0  # batches in a row that `balance` gave to one network
         self._latent: Tensor | None = None  # of the last D update, for later G updates that share it
         self._restored: dict[str, Any] | None = None
+
+    def _build(self, player: str, *arguments: Any) -> nn.Module:
+        """A network with its initial weights; UserError, naming the field, for values that make none or a giant."""
+        make = self.recipe.resolve(player)
+        with usable(f"recipe.{player}"):
+            if "." not in getattr(self.recipe, player)["name"]:  # code from elsewhere need not work on the meta device
+                with torch.device("meta"):  # counts the parameters without allocating them
+                    count = sum(parameter.numel() for parameter in make(*arguments).parameters())
+                if count > MAX_PARAMETERS:
+                    raise UserError(f"recipe.{player} would have {count:,} parameters; allowed: {MAX_PARAMETERS:,}")
+            network = make(*arguments)
+        with usable(f"recipe.{player}_weights and recipe.{player}_biases"):
+            initialise(network, self.recipe.resolve(f"{player}_weights"), self.recipe.resolve(f"{player}_biases"))
+        return network
 
     def sampler(self) -> Sampler:
         """The generator with its prior, for sampling; it shares the weights."""
@@ -97,7 +112,7 @@ class AdversarialModule(pl.LightningModule):
         accuracies.
         """
         images, labels = batch
-        real = to_range(images, self.generator.output_range)
+        real = to_range(images, self.output_range)
         update_discriminator, update_generator = self._turns(real, labels)
         statistics: dict[str, Tensor] = {}
         fake = None
@@ -110,6 +125,8 @@ class AdversarialModule(pl.LightningModule):
             statistics |= self._update_discriminator(real, fake.detach(), labels)
             fake = fake if share_graph else None
             self.images_seen += len(real) * self.trainer.world_size
+        elif self.recipe.balance is not None:
+            self._latent = None  # a batch of G alone has noise of its own
         if update_generator:
             statistics |= self._update_generator(real, fake, labels)
         return statistics
@@ -142,8 +159,8 @@ class AdversarialModule(pl.LightningModule):
             if fake is None:
                 latent = self._latent if self.recipe.latent == "shared" else None
                 fake = self.generator(self._draw(len(real)) if latent is None else latent, labels)
-            fake_logits = self.discriminator(fake, labels)
-            real_logits = self.discriminator(real, labels) if self.loss.generator_reads_real else fake_logits
+            fake_logits = self._judge(fake, labels)
+            real_logits = self._judge(real, labels) if self.loss.generator_reads_real else fake_logits
             loss = self.loss.generator(real_logits, fake_logits)
             for weight, penalty in self._penalties[GENERATOR]:
                 loss = loss + weight * penalty(self.generator, real, fake)
@@ -156,9 +173,14 @@ class AdversarialModule(pl.LightningModule):
     def _logits(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         """D(x) and D(G(z)): in one pass where images do not affect each other, in two where D has batch statistics."""
         if self._concatenates:
-            both = self.discriminator(torch.cat([real, fake]), None if labels is None else torch.cat([labels, labels]))
+            both = self._judge(torch.cat([real, fake]), None if labels is None else torch.cat([labels, labels]))
             return both[: len(real)], both[len(real) :]
-        return self.discriminator(real, labels), self.discriminator(fake, labels)
+        return self._judge(real, labels), self._judge(fake, labels)
+
+    def _judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """Logits in float32 at least: under autocast losses and statistics would lose their digits in bfloat16."""
+        logits = self.discriminator(images, labels)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def _draw(self, num: int) -> Tensor:
         """Latents (num, latent_dim) from this process's own training stream."""

@@ -1,21 +1,22 @@
 """The recipe: every value of a GAN system that an ablation may change, as plain frozen data that checks itself."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from gan.choices import merge, nearest, normalise, resolve
-from gan.errors import UserError
+import torch
+
+from gan.choices import Choice, merge, nearest, normalise, resolve
+from gan.errors import UserError, usable
 from gan.inits import INITS
-from gan.losses import LOSSES
+from gan.losses import LOSSES, Loss
 from gan.networks import DISCRIMINATORS, GENERATORS
 from gan.optimizers import OPTIMIZERS, SCHEDULES
 from gan.penalties import PENALTIES
 from gan.priors import PRIORS
-
-Choice = str | dict[str, Any]
 
 LATENTS = ("shared", "fresh")
 
@@ -79,12 +80,18 @@ class Recipe:
             registry = self.__dataclass_fields__[name].metadata["registry"]
             object.__setattr__(self, name, normalise(getattr(self, name), f"recipe.{name}"))
             resolve(getattr(self, name), registry, f"recipe.{name}")
+        if not isinstance(self.resolve("loss"), Loss):
+            raise UserError(f"recipe.loss: {self.loss!r} is not a gan.losses.Loss; {nearest('', LOSSES)}")
         for player in ("generator", "discriminator"):
             self._check_player(player)
         for name in ("latent_dim", "batch_size", "d_steps", "g_steps"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise UserError(f"recipe.{name} must be a whole number of at least 1, got {value!r}")
+        with usable("recipe.prior"):
+            latent = self.resolve("prior")((2, self.latent_dim), torch.Generator()) if self.latent_dim < 2**20 else None
+            if latent is None or latent.shape != (2, self.latent_dim) or not latent.is_floating_point():
+                raise UserError(f"recipe.prior, recipe.latent_dim: cannot draw latents of {self.latent_dim} numbers")
         if self.latent not in LATENTS:
             raise UserError(f"recipe.latent must be one of {', '.join(LATENTS)}, got {self.latent!r}")
         if isinstance(self.balance, Mapping):
@@ -101,9 +108,11 @@ class Recipe:
             object.__setattr__(self, name, {k: v for k, v in getattr(self, name).items() if v is not None})
         for name, weight in getattr(self, f"{player}_penalties").items():
             resolve(name, PENALTIES, f"recipe.{player}_penalties")
-            if not isinstance(weight, int | float) or isinstance(weight, bool):
+            if not isinstance(weight, int | float) or isinstance(weight, bool) or not math.isfinite(weight):
                 raise UserError(f"recipe.{player}_penalties.{name} must be a number (its weight), got {weight!r}")
         optimizer = getattr(self, f"{player}_optimizer")
+        with usable(f"recipe.{player}_optimizer"):
+            values = self.resolve(f"{player}_optimizer")([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]
         for value, schedule in getattr(self, f"{player}_schedules").items():
             where = f"recipe.{player}_schedules.{value}"
             if value not in optimizer:
@@ -111,10 +120,12 @@ class Recipe:
                     f"{where}: the {player}'s optimizer {optimizer['name']!r} is not given a {value!r} to vary; "
                     f"{nearest(value, set(optimizer) - {'name'})}; remove the schedule with null"
                 )
-            resolve(schedule, SCHEDULES, where)
-        getattr(self, f"{player}_schedules").update(
-            {k: normalise(v, k) for k, v in getattr(self, f"{player}_schedules").items()}
-        )
+            with usable(where):
+                value_at = _bound(*resolve(schedule, SCHEDULES, where))
+                if not all(math.isfinite(value_at(values[value], step)) for step in (0, 1)):
+                    raise UserError(f"{where}: gives no finite number")
+        schedules = {k: normalise(v, k) for k, v in getattr(self, f"{player}_schedules").items()}
+        object.__setattr__(self, f"{player}_schedules", schedules)
 
     @classmethod
     def choice_fields(cls) -> list[str]:

@@ -108,3 +108,15 @@ def test_own_prior_and_loss_are_what_trains(stranger, monkeypatch):
     assert not any(torch.equal(before[name], p) for name, p in module.generator.named_parameters())
     latent = torch.cat(list(module.sampler().latents(2000, seed=0)))
     assert 1.05 < float(latent.std()) < 1.6  # Student's t with 5 degrees: 1.29
+
+
+def test_files_in_the_working_directory_hide_no_library_and_are_not_imported_for_somebody_s_run(folders, tmp_path):
+    """`cd downloaded_run; gan sample .` must run none of its files."""
+    home, _ = folders
+    shutil.copytree(home / "run", tmp_path / "run")
+    for name in ("textwrap", "statistics", "queue", "mylab"):
+        (tmp_path / "run" / f"{name}.py").write_text(f"open({str(tmp_path / name)!r}, 'w')\n")
+    code, _, err = process("sample", ".", "--out", "a.png", cwd=tmp_path / "run")
+    assert code == 2
+    assert "--allow-import mylab" in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]

@@ -19,6 +19,7 @@ class Protocol:
     extractor_sha256: str
     data_set: str  # "mnist"
     source: str  # "idx", "embedded": another source is other real images
+    data_sha256: str  # over the checksums of the data set's files: other files are other real images
     split: Literal["held-out", "test", "train"]  # which real images
     real_trained_on: bool  # did the generator's training see these real images, too?
     num_real: int

@@ -1,17 +1,15 @@
 """Convolutional generator and discriminator of DCGAN's family (Radford et al., 2016), narrow enough for two cores."""
 
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from gan.choices import Choice
 from gan.errors import UserError
 from gan.networks.layers import activation as resolve_activation
-from gan.networks.layers import output_range
-
-Choice = str | dict[str, Any]
+from gan.networks.layers import check_sizes, output_range
 
 
 def _smallest_map(image_shape: tuple[int, int, int], halvings: int, who: str) -> tuple[int, int]:
@@ -44,6 +42,8 @@ class DCGANGenerator(nn.Module):
         output: str = "tanh",
     ) -> None:
         super().__init__()
+        check_sizes(channels, "generator: channels", at_least=1)
+        check_sizes(dense or [], "generator: dense")
         height, width = _smallest_map(image_shape, len(channels), "generator")
         widths = [latent_dim, *(dense or [])]
         self.first_map = (channels[0], height, width)
@@ -92,6 +92,8 @@ class DCGANDiscriminator(nn.Module):
         super().__init__()
         if norm not in ("none", "batch", "spectral"):
             raise UserError(f"discriminator: norm must be one of none, batch, spectral, got {norm!r}")
+        check_sizes(channels, "discriminator: channels", at_least=1)
+        check_sizes(dense or [], "discriminator: dense")
         height, width = _smallest_map(image_shape, len(channels), "discriminator")
 
         def constrain(layer: nn.Module) -> nn.Module:

@@ -40,6 +40,12 @@ def output_range(output: str) -> tuple[float, float]:
     return OUTPUT_RANGES[output]
 
 
+def check_sizes(sizes: list[int], what: str, at_least: int = 0) -> None:
+    """UserError for a layer without units, or for fewer layers than a network needs."""
+    if len(sizes) < at_least or any(size < 1 for size in sizes):
+        raise UserError(f"{what} must be {at_least} or more whole numbers of at least 1, got {list(sizes)}")
+
+
 def has_batch_statistics(network: nn.Module) -> bool:
     """Whether an image's output depends on the others of its batch: then real and fake must go in separate passes."""
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())

@@ -2,15 +2,13 @@
 
 from itertools import pairwise
 from math import prod
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gan.choices import Choice
 from gan.networks.layers import activation as resolve_activation
-from gan.networks.layers import output_range
-
-Choice = str | dict[str, Any]
+from gan.networks.layers import check_sizes, output_range
 
 
 def _layers(sizes: list[int]) -> nn.ModuleList:
@@ -35,6 +33,7 @@ class MLPGenerator(nn.Module):
         self.output_range = output_range(output)
         self.activation = resolve_activation(activation)
         self.output = getattr(torch, output)
+        check_sizes(widths, "generator: widths")
         self.layers = _layers([latent_dim, *widths, prod(image_shape)])
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -60,6 +59,7 @@ class MLPDiscriminator(nn.Module):
         super().__init__()
         self.activation = resolve_activation(activation)
         self.dropout = nn.Dropout(dropout)
+        check_sizes(widths, "discriminator: widths")
         self.layers = _layers([prod(image_shape), *widths, 1])
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:

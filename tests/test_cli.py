@@ -107,6 +107,16 @@ def test_a_misspelt_key_is_refused_with_the_nearest_valid_one(flags, named, near
         (["--trainer.default_root_dir=elsewhere"], "--run"),
         (["--trainer.gradient_clip_val=1"], "gradient_clip_val"),
         (["--trainer.accumulate_grad_batches=2"], "accumulate_grad_batches"),
+        *[([f"--trainer.precision={name}"], "allowed: 32-true") for name in ("bf16-true", "16-true", "64", "64-true")],
+        (["--trainer.precision=transformer-engine"], "allowed: 32-true"),
+        (["--trainer.log_every_n_steps=7"], "--scalars.every_n_steps"),
+        (["--trainer.val_check_interval=5"], "--evaluation.every_n_steps"),
+        (["--trainer.check_val_every_n_epoch=1"], "--evaluation.every_n_steps"),
+        (["--trainer.limit_test_batches=0.5"], "limit_test_batches"),
+        (["--trainer.limit_val_batches=5"], "limit_val_batches"),
+        (["--trainer.limit_predict_batches=5"], "limit_predict_batches"),
+        (["--trainer.num_sanity_val_steps=0"], "num_sanity_val_steps"),
+        (["--trainer.overfit_batches=0.0"], "overfit_batches"),
         (["--trainer.strategy=fsdp"], "fsdp"),
         (["--trainer.strategy=deepspeed"], "deepspeed"),
         (["--trainer.strategy=ddp_spawn"], "ddp_spawn"),
@@ -159,6 +169,36 @@ def test_a_wrong_value_is_refused_in_one_line(flags, named, capsys, tmp_path, mo
     assert named in line
     assert len(line) < 400
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "named"),
+    [
+        ("generator_optimizer.lr=-1", "generator_optimizer"),
+        ("generator_weights.bound=-1", "generator_weights"),
+        ("generator.widths=[-5]", "widths"),
+        ("latent_dim=1000000000000", "latent_dim"),
+        ("generator_schedules.lr.factor=0", "generator_schedules.lr"),
+        ("prior=torch.randn", "prior"),
+        ("loss=torch.relu", "loss"),
+        ("generator_penalties.l2=.nan", "l2"),
+    ],
+)
+def test_a_recipe_that_cannot_be_trained_is_refused_in_one_line(flag, named, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert gan(*FIT, f"--model.recipe.{flag}") == 2
+    line = error_line(capsys.readouterr().err)
+    assert named in line
+    assert len(line) < 400
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("precision", ["32", "32-true", "16", "16-mixed", "bf16", "bf16-mixed"])
+def test_precisions_of_autocast_are_allowed(precision):
+    from gan.experiments.trainer import TRAINER_DEFAULTS, check_trainer
+
+    for value in (precision, int(precision) if precision.isdigit() else precision):
+        check_trainer(TRAINER_DEFAULTS | {"precision": value})
 
 
 def test_an_unknown_command_gets_the_nearest(capsys):

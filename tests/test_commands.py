@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import fields
 
 import numpy as np
@@ -18,6 +19,7 @@ from gan.metrics.protocol import Protocol
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     flags = ("--evaluation.every_n_steps=2", "--evaluation.num_samples=60", "--model.recipe.generator_optimizer.lr=0.5")
+    flags = (*flags, "--checkpoints.milestones=[1]")
     return fit(tmp_path_factory.mktemp("runs") / "run", *flags, steps=2)
 
 
@@ -89,7 +91,38 @@ def test_evaluate_repeats_the_report_of_the_run(run, tmp_path, capsys):
     out = capsys.readouterr().out
     assert f"{row['fid']:.3f} (60 fakes, 1000 mnist test images, embedded)" in out
     assert row["protocol"] in out
+    assert (row["step"], row["seed"], row["commit"]) == (report["step"], report["seed"], report["commit"])
+    assert row["generator"].endswith("last_step_0000002.ckpt")
     assert len(out.splitlines()) <= 8
+
+
+def test_a_snapshot_knows_its_step_but_not_the_seed(run, tmp_path):
+    (file,) = (run / "checkpoints").glob("generator_step_*.safetensors")
+    assert gan("evaluate", file, "--data.source=embedded", "--num=5", "--json", tmp_path / "row.json") == 0
+    row = json.loads((tmp_path / "row.json").read_text())
+    assert (row["step"], row["seed"]) == (1, None)
+
+
+def test_the_best_checkpoint_may_be_named(run, tmp_path, capsys):
+    (best,) = (run / "checkpoints").glob("best_*.ckpt")
+    moved = tmp_path / "run"
+    shutil.copytree(run, moved)
+    (moved / "checkpoints" / best.name).rename(moved / "checkpoints" / "best_step_0000001.ckpt")
+    last = sampled(moved, tmp_path / "a.npz", "--num=5")
+    content = torch.load(moved / "checkpoints" / "best_step_0000001.ckpt", weights_only=True)
+    for name, tensor in content["state_dict"].items():
+        if name.startswith("generator."):
+            tensor *= -0.5
+    torch.save(content, moved / "checkpoints" / "best_step_0000001.ckpt")
+    assert np.array_equal(last, sampled(moved, tmp_path / "b.npz", "--num=5", "--checkpoint=last"))
+    assert not np.array_equal(last, sampled(moved, tmp_path / "c.npz", "--num=5", "--checkpoint=best"))
+    row = tmp_path / "row.json"
+    assert gan("evaluate", moved, "--num=5", "--checkpoint=best", "--json", row) == 0
+    assert json.loads(row.read_text())["generator"].endswith("best_step_0000001.ckpt")
+    capsys.readouterr()
+    for words, says in (((best, "--checkpoint=best"), "is a file"), ((moved, "--checkpoint=beast"), "beast")):
+        assert gan("sample", *words, "--out", tmp_path / "d.npz") == 2
+        assert says in error_line(capsys.readouterr().err)
 
 
 def test_evaluate_takes_a_checkpoint_and_other_data(run, mnist_root, tmp_path, capsys):

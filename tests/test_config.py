@@ -24,11 +24,11 @@ def test_configs_and_flags_merge_key_by_key_and_the_last_wins(tmp_path):
     (tmp_path / "a.yaml").write_text(
         "model: {class_path: MLPGAN, recipe: {prior: uniform, d_steps: 2}}\ntrainer: {max_steps: 5}"
     )
-    (tmp_path / "b.yaml").write_text("model: {recipe: {prior: {bound: 2.0}}}\ntrainer: {log_every_n_steps: 7}")
+    (tmp_path / "b.yaml").write_text("model: {recipe: {prior: {bound: 2.0}}}\ntrainer: {max_epochs: 7}")
     words = [f"--config={tmp_path / 'a.yaml'}", "--config", tmp_path / "b.yaml", "--trainer.max_steps", 9]
     tree = resolved(*words)
     values = tree["model"]["init_args"]["recipe"]
-    assert tree["trainer"] == {"max_steps": 9, "log_every_n_steps": 7}
+    assert tree["trainer"] == {"max_steps": 9, "max_epochs": 7}
     assert values["prior"] == {"name": "uniform", "bound": 2.0}
     assert values["d_steps"] == 2
     assert values["generator"] == VARIANTS["MLPGAN"].defaults.to_dict()["generator"]

@@ -15,6 +15,13 @@ def due(trainer: pl.Trainer, outputs: Any, every_n_steps: int) -> bool:
     return every_n_steps > 0 and "loss/generator" in outputs and trainer.global_step % every_n_steps == 0
 
 
+def ending(trainer: pl.Trainer) -> bool:
+    """At an epoch's end: whether it is the last. `trainer.fit_loop.done` says so too, but prints it each time."""
+    epochs = trainer.current_epoch + 1  # Lightning counts this one later
+    steps_done, epochs_done = 0 <= trainer.max_steps <= trainer.global_step, 0 <= (trainer.max_epochs or -1) <= epochs
+    return trainer.should_stop or steps_done or epochs_done
+
+
 def run_directory(trainer: pl.Trainer) -> Path:
     """Where the run writes: as `gan fit` says, else the logger's directory or the trainer's root. Collective."""
     return Path(getattr(trainer, "run_directory", None) or trainer.log_dir or trainer.default_root_dir)

@@ -12,7 +12,7 @@ from gan.module import AdversarialModule
 
 
 class ImageGrid(pl.Callback):
-    """Every N generator updates: `num_images` samples from fixed noise to TensorBoard and to `samples/step_N.png`.
+    """Every N generator updates: `num_images` samples from fixed noise to the loggers and to `samples/step_N.png`.
 
     The noise is the same in every run of a prior and latent dimension, so that runs compare tile by tile.
     """
@@ -56,3 +56,5 @@ class ImageGrid(pl.Callback):
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(tag, picture, trainer.global_step)
+            elif hasattr(logger, "log_image"):  # WandbLogger and its like
+                logger.log_image(tag, [picture.cpu().permute(1, 2, 0).numpy()], trainer.global_step)

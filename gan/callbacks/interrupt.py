@@ -1,7 +1,7 @@
 """Ctrl-C and termination: finish the update, save, exit."""
 
+import os
 import signal
-import sys
 import threading
 from types import FrameType
 from typing import Any
@@ -14,21 +14,27 @@ AGREE_EVERY = 50  # batches between the processes' agreements; one process looks
 
 
 class Interrupt(pl.Callback):
-    """Turns the first signal into a stop at the next batch's end, on all processes; a second one acts as ever."""
+    """Turns the first signal into a stop at the next batch's end, on all processes; a second one acts as ever.
+
+    `received` is the signal that stopped the run; None if the run reached its end, even if one came after that.
+    """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self._pending: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the signals over from Lightning, whose handlers stop in mid-update."""
+        self.received = self._pending = None
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        self.received = signal.Signals(number)
+        self._pending = signal.Signals(number)
         self._restore()
-        print(f"\n{self.received.name}: finishing this update, then saving …", file=sys.stderr, flush=True)
+        # Not print: the signal may come in the middle of another write to sys.stderr, which is not reentrant.
+        os.write(2, f"\n{self._pending.name}: finishing this update, then saving …\n".encode())
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
@@ -39,14 +45,14 @@ class Interrupt(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Stop if any process was told to."""
-        stop = self.received is not None
+        stop = self._pending is not None
         if trainer.world_size > 1:
             if batch_idx % AGREE_EVERY:
                 return
             flag = torch.tensor(float(stop), device=pl_module.device)
             stop = bool(trainer.strategy.reduce(flag, reduce_op="sum") > 0)
-        if stop:
-            self.received = self.received or signal.SIGTERM
+        if stop and trainer.global_step != trainer.max_steps:  # else the run is complete
+            self.received = self._pending or signal.SIGTERM
             trainer.should_stop = True
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -64,7 +64,11 @@ class Scalars(pl.Callback):
             return
         player = PLAYERS[[o is optimizer for o in trainer.optimizers].index(True)]
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        self._last_update[f"gradient_norm/{player}"] = torch.nn.utils.get_total_norm(gradients)
+        norm = torch.nn.utils.get_total_norm(gradients)
+        scaler = getattr(trainer.precision_plugin, "scaler", None)
+        if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+            norm = norm / scaler.get_scale()  # fused optimizers unscale in their step; Lightning does it for the others
+        self._last_update[f"gradient_norm/{player}"] = norm
         group = optimizer.param_groups[0]
         self._last_update[f"schedule/lr_{player}"] = group["lr"]
         if "momentum" in group:
@@ -75,6 +79,8 @@ class Scalars(pl.Callback):
     ) -> None:
         """Sum up, and write when due."""
         assert isinstance(pl_module, AdversarialModule)
+        if not self.every_n_steps:
+            return
         for tag, value in outputs.items():
             self._sums[tag] = self._sums[tag] + value if tag in self._sums else value
             self._counts[tag] = self._counts.get(tag, 0) + 1

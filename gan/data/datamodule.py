@@ -1,9 +1,11 @@
 """`ImageDataModule`: any data set as Lightning wants it, with its order in the checkpoint."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 
 from gan.choices import nearest, resolve
 from gan.data.batches import DeviceBatches
@@ -64,20 +66,34 @@ class ImageDataModule(pl.LightningDataModule):
         trainer = self.trainer
         if stage == "fit" and trainer is not None and trainer.global_step == 0:
             self._batches, self._position = None, 0  # another run with the same module starts the order anew
-        if self._loaded is not None:
-            return
+        if stage == "fit" and trainer is not None and trainer.world_size > 1:
+            self._load_as_all_do(trainer.world_size)
+        self._loaded = self._loaded or self._load()
+
+    def _load(self) -> LoadedData:
         loaded = self.dataset.load(self.root, self.source, self.split)
         if tuple(loaded.train.images.shape[1:]) != self.image_shape:
             shape = tuple(loaded.train.images.shape[1:])
             raise UserError(f"data set {loaded.name}: its images are {shape}, it announced {self.image_shape}")
-        if trainer is not None and trainer.world_size > 1:
-            first = trainer.strategy.broadcast(loaded.provenance)
-            if first != loaded.provenance:
+        return loaded
+
+    def _load_as_all_do(self, world_size: int) -> None:
+        """Collective: every rank learns what all have, so that all raise, or none."""
+        every: list[Any] = [None] * world_size
+        try:
+            self._loaded = self._loaded or self._load()
+            mine = self._loaded.provenance, _brief(self._loaded)
+        except UserError as error:
+            mine = {"error": str(error)}, ""
+        torch.distributed.all_gather_object(every, mine)
+        for rank, (provenance, brief) in enumerate(every):
+            if not brief:
+                raise UserError(f"rank {rank}: {provenance['error']}")
+            if (provenance, brief) != every[0]:
                 raise UserError(
-                    f"data set {loaded.name}: rank {trainer.global_rank} has {_brief(loaded.provenance)}, rank 0 has "
-                    f"{_brief(first)}; give every machine the same files under {self.root}"
+                    f"data set {self.dataset.name}: rank {rank} has {brief}, rank 0 has {every[0][1]}; "
+                    f"give every machine the same files under {self.root}"
                 )
-        self._loaded = loaded
 
     def train_dataloader(self) -> DeviceBatches:
         trainer = self.trainer
@@ -104,19 +120,34 @@ class ImageDataModule(pl.LightningDataModule):
         if not state:
             return
         self.setup()
-        for field, present in self._identity().items():
-            if field != "source" and state[field] != present:  # the same images may come from elsewhere
+        present = self._identity()
+        for field in ("name", "train_images"):
+            if state[field] != present[field]:
                 raise UserError(
-                    f"data: the checkpoint was trained with {field} {state[field]}, here it is {present}; "
+                    f"data: the checkpoint was trained with {field} {state[field]}, here it is {present[field]}; "
                     "resume with the same --data.name, --data.split and files"
                 )
+        # The same images may come from another source, in other files. Older checkpoints do not name their files.
+        before, now = state.get("files", present["files"]), present["files"]
+        if state["source"] == present["source"] and before != now:
+            changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+            raise UserError(
+                f"data: the checkpoint was trained with other images than these: {', '.join(changed)} changed under "
+                f"{self.root}; resume with the same files"
+            )
         self._position = state["position"]
         if self._batches is not None:
             self._batches.position = self._position
 
     def _identity(self) -> dict[str, Any]:
-        return {"name": self.loaded.name, "train_images": len(self.loaded.train), "source": self.loaded.source}
+        loaded = self.loaded
+        files = dict(loaded.provenance.get("files", {}))  # name -> sha256
+        return {"name": loaded.name, "train_images": len(loaded.train), "source": loaded.source, "files": files}
 
 
-def _brief(provenance: dict[str, Any]) -> str:
-    return f"{provenance.get('source')} {provenance.get('counts')}"
+def _brief(loaded: LoadedData) -> str:
+    """Source, number and digest of the training images, whatever the provenance holds."""
+    digest = hashlib.sha256()
+    for tensor in (loaded.train.images, loaded.train.labels):
+        digest.update(tensor.cpu().numpy().tobytes())
+    return f"{len(loaded.train)} training images from {loaded.source} (sha256 {digest.hexdigest()[:12]})"

@@ -12,6 +12,7 @@ import jsonargparse
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import LambdaCallback
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from gan.callbacks.evaluation import Evaluation
@@ -20,7 +21,7 @@ from gan.callbacks.interrupt import Interrupt
 from gan.callbacks.progress import Progress
 from gan.checkpoint import find_checkpoint, read_checkpoint, refuse_foreign
 from gan.choices import foreign_names, import_from, merge
-from gan.config import CALLBACKS, Flags, compose, resolve_model, variant_class
+from gan.config import CALLBACKS, Flags, compose, read_config, resolve_model, variant_class
 from gan.data.datamodule import ImageDataModule
 from gan.errors import UserError
 from gan.experiments import run_directory
@@ -34,6 +35,7 @@ EXPECTED_WARNINGS = (
     ".*does not have many workers.*",  # batches are drawn on the device
     ".*`IterableDataset` has `__len__`.*",
     ".*smaller than the logging.*",
+    r"torch\.distributed\.nn\.functional\.all_gather is deprecated",  # Lightning's own, with several processes
     r"`isinstance\(treespec, LeafSpec\)`",  # Lightning's own, at every start
 )
 
@@ -63,6 +65,7 @@ class Outcome:
 
     directory: Path
     step: int
+    is_global_zero: bool  # whether this process speaks for all
     signal: int | None  # that stopped it
     report: dict[str, Any] | None  # the last measurement on test images
 
@@ -75,8 +78,7 @@ def fit(flags: Flags) -> Outcome:
     tree.setdefault("seed_everything", 1)
     _check_seed(tree["seed_everything"])
     variant = variant_class(tree["model"]["class_path"])
-    name = Path(flags.configs[-1]).stem if flags.configs else "fit"
-    default = Path("runs") / name / variant.__name__ / f"seed_{tree['seed_everything']}"
+    default = Path("runs") / _name(flags.configs) / variant.__name__ / f"seed_{tree['seed_everything']}"
     directory = Path(tree.get("run") or default)
     tree["run"] = str(directory)
     if list(foreign_names([tree["model"], tree.get("data", {}).get("name"), tree.get("trainer")])):
@@ -84,7 +86,7 @@ def fit(flags: Flags) -> Outcome:
     tree["trainer"] = TRAINER_DEFAULTS | tree.get("trainer", {})
     cli = _build(tree, directory, first_step=None)
     if cli.trainer.is_global_zero:
-        run_directory.create(directory, overwrite="overwrite" in flags.switches)
+        run_directory.create(directory, _resolved(cli, tree), overwrite="overwrite" in flags.switches)
     return _train(cli, tree, directory, checkpoint=None)
 
 
@@ -107,7 +109,13 @@ def resume(directory: Path, flags: Flags, allow_import: list[str]) -> Outcome:
         import_from(tree.get("pythonpath"))
     tree = resolve_model(merge(tree, compose(flags)))
     tree["trainer"] = TRAINER_DEFAULTS | tree.get("trainer", {})
-    checkpoint = find_checkpoint(directory)
+    try:
+        checkpoint = find_checkpoint(directory)
+    except UserError:
+        raise UserError(
+            f"{directory} has no checkpoints/last_step_*.ckpt to go on from; "
+            f"start it again with gan fit --config {config} --run {directory} --overwrite"
+        ) from None
     content = read_checkpoint(checkpoint)
     refuse_foreign({"class_path": content["adversarial"]["variant"]}, allow_import, str(checkpoint))
     refuse_foreign(content["hyper_parameters"], allow_import, str(checkpoint))
@@ -119,6 +127,12 @@ def resume(directory: Path, flags: Flags, allow_import: list[str]) -> Outcome:
         raise UserError(f"{directory} has done its {step} steps; to go on give --trainer.max_steps N with N > {step}")
     cli = _build(tree, directory, first_step=step)
     return _train(cli, tree, directory, checkpoint)
+
+
+def _name(configs: list[str]) -> str:
+    """Of the run: the last config that says something about the model names it, not one that only says where to run."""
+    named = [config for config in configs if "model" in read_config(config)]
+    return Path((named[-1:] or configs[:1] or ["fit"])[0]).stem
 
 
 def _refuse_files(tree: Any, config: Path) -> None:
@@ -160,8 +174,9 @@ def _build(tree: dict[str, Any], directory: Path, first_step: int | None) -> Lig
             )
         except (jsonargparse.ArgumentError, ValueError) as error:
             raise _user_error(error) from None
-    cli.datamodule.prepare_data()
-    cli.datamodule.setup()
+    if cli.trainer.is_global_zero:  # where mistakes show; for the others Lightning prepares the data, once a node
+        cli.datamodule.prepare_data()
+        cli.datamodule.setup()
     cli.trainer.run_directory = directory  # type: ignore[attr-defined]  # where the callbacks write, whatever the logger
     return cli
 
@@ -183,22 +198,36 @@ def _train(cli: LightningCLI, tree: dict[str, Any], directory: Path, checkpoint:
     callbacks = {type(c): c for c in trainer.callbacks}  # type: ignore[attr-defined]
     received = callbacks[Interrupt].received
     evaluation: Evaluation = callbacks[Evaluation]
-    return Outcome(directory, trainer.global_step, received.value if received else None, evaluation.report)
+    return Outcome(
+        directory,
+        step=trainer.global_step,
+        is_global_zero=trainer.is_global_zero,
+        signal=received.value if received and not _launched_by_lightning(trainer) else None,
+        report=evaluation.report,
+    )
+
+
+def _launched_by_lightning(trainer: pl.Trainer) -> bool:
+    """Whether Lightning in rank 0 started this process: it would kill rank 0 for any exit code of this one but 0."""
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    return isinstance(environment, LightningEnvironment) and not trainer.is_global_zero
+
+
+def _resolved(cli: LightningCLI, tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree with all values of data and callbacks."""
+    full = cli.config.as_dict() if hasattr(cli.config, "as_dict") else dict(cli.config)
+    sections = {section: {k: v for k, v in full[section].items() if k != "data"} for section in CALLBACKS}
+    return tree | sections | {"data": full["data"]}
 
 
 def _record(cli: LightningCLI, tree: dict[str, Any], directory: Path, checkpoint: Path | None) -> None:
-    """The resolved configuration and where the run comes from; a resumed run forgets what it will do again."""
+    """Where the run comes from; a resumed one forgets what it will do again, and saves what the flags changed."""
     trainer, model, data = cli.trainer, cli.model, cli.datamodule
     if not trainer.is_global_zero:
         return
-    saved = dict(tree)
-    full = cli.config.as_dict() if hasattr(cli.config, "as_dict") else dict(cli.config)
-    for section in CALLBACKS:
-        saved[section] = {k: v for k, v in full[section].items() if k != "data"}
-    saved["data"] = full["data"]
     if checkpoint:
         run_directory.forget_after(directory, trainer.global_step)
-    run_directory.write_config(directory, saved)
+        run_directory.write_config(directory, _resolved(cli, tree))
     entry = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_from": checkpoint.name if checkpoint else None,

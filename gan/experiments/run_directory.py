@@ -11,24 +11,44 @@ import yaml
 
 from gan.errors import UserError
 
+# What a resolved configuration has at least; hardly a file of the user's own that happens to be called config.yaml.
+RESOLVED = {"model", "run", "seed_everything", "data", "trainer", "checkpoints"}
 CONFIG, PROVENANCE, METRICS = "config.yaml", "provenance.json", "metrics.jsonl"
 
 
-def create(directory: Path, overwrite: bool) -> None:
-    """Make the directory, empty; UserError if it is used or cannot be written."""
+def create(directory: Path, tree: dict[str, Any], overwrite: bool) -> None:
+    """Make the directory with its resolved configuration; UserError if it is used or cannot be written.
+
+    From then on it is a run, whatever becomes of it: of two that start at once, one writes the configuration.
+    """
+    used = f"{directory} is in use; gan resume {directory}, or give another --run or --overwrite"
     try:
         if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
             if not overwrite:
-                raise UserError(f"{directory} is in use; gan resume {directory}, or give another --run or --overwrite")
-            if not (directory / CONFIG).is_file():
-                raise UserError(f"{directory} is not a run (it has no {CONFIG}), so --overwrite does not empty it")
+                raise UserError(used)
+            _refuse_what_is_no_run(directory)
             shutil.rmtree(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        probe = directory / ".writable"
-        probe.touch()
-        probe.unlink()
+        with (directory / CONFIG).open("x", encoding="utf-8") as file:
+            file.write(_dump(tree))
+    except FileExistsError:
+        raise UserError(used) from None
     except OSError as error:
-        raise UserError(f"{directory}: cannot write there ({error.strerror}); give another place with --run") from None
+        reason = error.strerror or error
+        raise UserError(f"{directory}: cannot write there ({reason}); give another place with --run") from None
+
+
+def _refuse_what_is_no_run(directory: Path) -> None:
+    """UserError for what --overwrite must not empty."""
+    place = directory.resolve()
+    if any(home.is_relative_to(place) for home in (Path.cwd(), Path(os.path.expanduser("~")).resolve())):
+        raise UserError(f"{directory} holds the working or home directory, so --overwrite does not empty it")
+    try:
+        tree = yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        tree = None
+    if not isinstance(tree, dict) or not tree.keys() >= RESOLVED:
+        raise UserError(f"{directory} is not a run (no {CONFIG} of gan fit's), so --overwrite does not empty it")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -40,7 +60,11 @@ def write_text(path: Path, text: str) -> None:
 
 def write_config(directory: Path, tree: dict[str, Any]) -> None:
     """Write the resolved configuration."""
-    write_text(directory / CONFIG, yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
+    write_text(directory / CONFIG, _dump(tree))
+
+
+def _dump(tree: dict[str, Any]) -> str:
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 
 def write_provenance(directory: Path, entry: dict[str, Any]) -> None:

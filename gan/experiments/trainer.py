@@ -13,6 +13,13 @@ from gan.errors import UserError
 
 NOTHING = nullcontext()
 DDP = "ddp_find_unused_parameters_true"  # what plain ddp must be where two networks alternate
+PRECISIONS = ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16")  # autocast; the weights stay in 32 bits
+NO_EFFECT = {  # argument -> what the user may have meant
+    "log_every_n_steps": "use --scalars.every_n_steps",
+    **dict.fromkeys(("val_check_interval", "check_val_every_n_epoch"), "use --evaluation.every_n_steps"),
+    **dict.fromkeys(("limit_val_batches", "limit_test_batches"), "use --evaluation.num_samples"),
+    **dict.fromkeys(("num_sanity_val_steps", "limit_predict_batches", "overfit_batches"), "nothing uses it"),
+}
 TRAINER_DEFAULTS = {"max_epochs": -1, "devices": 1, "accelerator": "auto", "strategy": "auto", "max_steps": 10_000}
 
 
@@ -50,7 +57,10 @@ def _no_logger() -> None:
 
 
 def check_trainer(settings: dict[str, Any]) -> None:
-    """Plain ddp, and several devices, become the DDP that two networks need; clipping and the like are refused."""
+    """Plain ddp, and several devices, become the DDP that two networks need; clipping and the like are refused.
+
+    So is what would have no effect: there are no validation loops, and the callbacks have clocks of their own.
+    """
     several = str(settings.get("devices", 1)) != "1" or settings.get("num_nodes", 1) != 1
     if settings.get("strategy") == "ddp" or (settings.get("strategy") == "auto" and several):
         settings["strategy"] = DDP
@@ -62,5 +72,12 @@ def check_trainer(settings: dict[str, Any]) -> None:
     for name, neutral in (("gradient_clip_val", None), ("accumulate_grad_batches", 1)):
         if settings.get(name, neutral) not in (neutral, None):
             raise UserError(f"trainer.{name}: Lightning ignores or refuses it with two optimizers; remove it")
+    for name, advice in NO_EFFECT.items():
+        if settings.get(name) is not None:
+            raise UserError(f"trainer.{name} has no effect here; {advice}")
+    if str(settings.get("precision", "32")) not in PRECISIONS:
+        raise UserError(
+            f"trainer.precision: {settings['precision']!r} does not work here; allowed: 32-true, bf16-mixed, 16-mixed"
+        )
     if settings.get("default_root_dir") is not None:
         raise UserError("trainer.default_root_dir: a run writes into its own directory; give --run DIR")

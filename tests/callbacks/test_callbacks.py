@@ -3,7 +3,9 @@
 import io
 import json
 import math
+import os
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -11,17 +13,22 @@ import pytorch_lightning as pl
 import torch
 from PIL import Image
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.plugins.precision import MixedPrecision
 from runs import images, rows, scalars
 from runs import real_statistics_once as real_statistics_once
 from support import tiny, weights
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.compat.proto.summary_pb2 import SummaryMetadata
-from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
 from gan.callbacks.checkpoints import Checkpoints
 from gan.callbacks.evaluation import Evaluation
 from gan.callbacks.hyperparameters import Hyperparameters, flatten
 from gan.callbacks.image_grid import ImageGrid
+from gan.callbacks.interrupt import Interrupt
 from gan.callbacks.progress import Progress
 from gan.callbacks.scalars import Scalars
 from gan.data.datamodule import ImageDataModule
@@ -51,7 +58,7 @@ def train(directory, steps, *callbacks, variant="MLPGAN", change=None, module=No
         settings["logger"] = TensorBoardLogger(directory, name="", version="", default_hp_metric=False)
     trainer = pl.Trainer(
         max_steps=steps,
-        max_epochs=-1,
+        max_epochs=settings.pop("max_epochs", -1),
         accelerator="cpu",
         enable_model_summary=False,
         enable_checkpointing=any(isinstance(callback, Checkpoints) for callback in callbacks),
@@ -120,6 +127,43 @@ def test_schedules_and_gradient_norms_are_those_of_the_update(tmp_path):
     assert found["images_seen"] == {2: 16, 4: 32}
 
 
+def gradient_norms(directory, **settings):
+    train(directory, 1, Scalars(every_n_steps=1), **settings)
+    return {tag: values[1] for tag, values in scalars(directory).items() if tag.startswith("gradient_norm/")}
+
+
+def test_gradient_norms_are_free_of_the_loss_scale(tmp_path):
+    """The package's optimizers are fused, and so unscale in their step, after the hook that measures."""
+    plain = gradient_norms(tmp_path / "plain")
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    scaled = gradient_norms(tmp_path / "scaled", plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+    assert plain.keys() == {"gradient_norm/generator", "gradient_norm/discriminator"}
+    assert scaled == pytest.approx(plain, rel=0.05)
+
+
+def test_gradient_norms_that_lightning_unscaled_stay(tmp_path):
+    class Unfused(pl.Callback):
+        def on_train_start(self, trainer, pl_module):
+            for optimizer in trainer.optimizers:
+                optimizer._step_supports_amp_scaling = False
+                for group in optimizer.param_groups:
+                    group["fused"] = False
+
+    plain = gradient_norms(tmp_path / "plain")
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    settings = {"plugins": [MixedPrecision("16-mixed", "cpu", scaler)]}
+    train(tmp_path / "scaled", 1, Unfused(), Scalars(every_n_steps=1), **settings)
+    found = scalars(tmp_path / "scaled")
+    assert {tag: found[tag][1] for tag in plain} == pytest.approx(plain, rel=0.05)
+
+
+def test_scalars_that_are_off_sum_nothing(tmp_path):
+    off = Scalars(every_n_steps=0)
+    train(tmp_path, 3, off)
+    assert not off._sums
+    assert not any("loss" in tag for tag in scalars(tmp_path))
+
+
 def test_a_layout_puts_both_losses_in_one_chart(tmp_path):
     train(tmp_path, 1, Scalars(every_n_steps=1))
     events = EventAccumulator(str(tmp_path))
@@ -171,6 +215,50 @@ def test_checkpoint_names_clock_and_logger_agree(change, tmp_path):
 def test_without_a_cadence_the_end_is_saved_still(tmp_path):
     train(tmp_path, 3, Checkpoints(every_n_steps=0))
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["last_step_0000003.ckpt"]
+
+
+@pytest.mark.parametrize("ends", [{}, {"max_epochs": 1, "limit_train_batches": 3}], ids=["max_steps", "max_epochs"])
+def test_the_end_is_saved_before_the_report_that_fails(ends, tmp_path, monkeypatch):
+    evaluation = Evaluation(every_n_steps=50, num_samples=20)
+    monkeypatch.setattr(evaluation, "_measure", lambda *_: pytest.fail("the report failed"))
+    with pytest.raises(pytest.fail.Exception, match="the report failed"):
+        train(tmp_path, -1 if ends else 3, evaluation, Checkpoints(every_n_steps=2), **ends)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["last_step_0000003.ckpt"]
+    content = torch.load(tmp_path / "checkpoints" / "last_step_0000003.ckpt", weights_only=True)
+    assert content["global_step"] == 3
+
+
+def test_the_new_checkpoint_is_synced_before_the_old_one_goes(tmp_path, monkeypatch):
+    folder, trail = tmp_path / "checkpoints", []
+
+    def sync(descriptor):
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        trail.append((os.path.basename(path), sorted(p.name for p in folder.glob("last_*.ckpt"))))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    train(tmp_path, 4, Checkpoints(every_n_steps=2))
+    first, second = "last_step_0000002", "last_step_0000004"
+    assert trail == [
+        (f"{first}.part", []),
+        ("checkpoints", [f"{first}.ckpt"]),
+        (f"{second}.part", [f"{first}.ckpt"]),
+        ("checkpoints", [f"{first}.ckpt", f"{second}.ckpt"]),
+    ]
+
+
+def test_what_a_crashed_save_left_goes_with_the_next(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last_step_0000001.part").touch()
+    train(tmp_path, 2, Checkpoints(every_n_steps=2))
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["last_step_0000002.ckpt"]
+
+
+def test_processes_agree_on_saving_without_looking_at_the_disk(tmp_path):
+    """Each process sees another state of the disk while the first one writes."""
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last_step_0000003.ckpt").touch()
+    train(tmp_path, 3, Checkpoints(every_n_steps=0))
+    assert torch.load(tmp_path / "checkpoints" / "last_step_0000003.ckpt", weights_only=True)["global_step"] == 3
 
 
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
@@ -228,32 +316,58 @@ def test_a_diverged_generator_is_recorded_and_training_goes_on(tmp_path):
     assert [path.name for path in (tmp_path / "checkpoints").glob("best_*")] == ["best_step_0000002.ckpt"]
 
 
-def hyperparameter_events(run):
-    """Tag -> plugin data of the HPARAMS tab in a run's events."""
-    events = EventAccumulator(str(run))
+def hparams_tab(logs):
+    """What the HPARAMS tab shows: run -> (hyperparameters, last metric values, status), by its own code."""
+    events = EventMultiplexer()
+    events.AddRunsFromDirectory(str(logs))
     events.Reload()
+    context = backend_context.Context(TBContext(data_provider=MultiplexerDataProvider(events, str(logs))))
+    statuses = api_pb2.Status.values()
+    request = api_pb2.ListSessionGroupsRequest(start_index=0, slice_size=10, allowed_statuses=statuses)
+    response = list_session_groups.Handler(RequestContext(), context, "", request).run()
     found = {}
-    for tag in events.PluginTagToContent("hparams"):
-        metadata: SummaryMetadata = events.SummaryMetadata(tag)
-        found[tag] = HParamsPluginData.FromString(metadata.plugin_data.content)
+    for group in response.session_groups:
+        (session,) = group.sessions
+        values = {key: getattr(value, value.WhichOneof("kind")) for key, value in group.hparams.items()}
+        metrics = {metric.name.tag: metric.value for metric in session.metric_values}
+        found[session.name] = values, metrics, api_pb2.Status.Name(session.status)
     return found
 
 
 def test_two_runs_compare_in_the_hparams_tab(tmp_path):
-    for run, prior in (("a", "normal"), ("b", {"name": "uniform", "bound": 2.0})):
-        train(tmp_path / run, 2, Hyperparameters(), Scalars(1), change={"prior": prior})
-    for run, prior in (("a", "normal"), ("b", "uniform")):
-        found = hyperparameter_events(tmp_path / run)
-        assert "_hparams_/session_start_info" in found
-        assert "_hparams_/experiment" not in found, "an experiment summary would hide the other run's values"
-        values = found["_hparams_/session_start_info"].session_start_info.hparams
-        assert values["prior"].string_value == prior
-        assert values["variant"].string_value == "MLPGAN"
-        assert values["batch_size"].number_value == 8
-        assert values["source"].string_value == "embedded"
-        assert values["generator.widths"].string_value == "[24, 24]"
-        assert ("prior.bound" in values) == (prior == "uniform")
-        assert "hp_metric" not in scalars(tmp_path / run)
+    priors = {"a": "normal", "b": {"name": "uniform", "bound": 2.0}}
+    for run, prior in priors.items():
+        train(tmp_path / run, 2, Hyperparameters(), Scalars(1), Evaluation(2, 20), change={"prior": prior})
+    tab = hparams_tab(tmp_path)
+    assert tab.keys() == {"a", "b"}
+    for run, (values, metrics, status) in tab.items():
+        shared = {"variant": "MLPGAN", "batch_size": 8, "source": "embedded", "generator.widths": "[24, 24]"}
+        assert values == {**values, **shared, "prior": {"a": "normal", "b": "uniform"}[run]}
+        assert ("prior.bound" in values) == (run == "b")
+        assert status == "STATUS_SUCCESS"
+        assert "hp_metric" not in metrics
+        written = scalars(tmp_path / run)
+        assert (
+            metrics["metric_test/fid"]
+            == written["metric_test/fid"][2]
+            == pytest.approx(rows(tmp_path / run)[-1]["fid"])
+        )
+        assert metrics["loss/generator"] == written["loss/generator"][2]
+    assert tab["a"][1]["metric_test/fid"] != tab["b"][1]["metric_test/fid"]
+
+
+class Fails(pl.Callback):
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if trainer.global_step == 3:
+            raise OSError("no space")
+
+
+def test_a_crashed_run_failed_in_the_hparams_tab(tmp_path):
+    with pytest.raises(OSError, match="no space"):
+        train(tmp_path / "crashed", 5, Hyperparameters(), Scalars(1), Fails())
+    ((_, metrics, status),) = hparams_tab(tmp_path).values()
+    assert status == "STATUS_FAILURE"
+    assert metrics["images_seen"] == 24
 
 
 def test_flatten_gives_a_choices_name_to_its_path():
@@ -300,19 +414,76 @@ def test_every_callback_works_without_a_logger(tmp_path):
     assert (tmp_path / "checkpoints" / "last_step_0000004.ckpt").is_file()
 
 
-def test_offline_wandb_gets_the_same_numbers(tmp_path, monkeypatch):
+def test_offline_wandb_gets_the_same_numbers_and_pictures(tmp_path, monkeypatch):
     pytest.importorskip("wandb", reason="wandb is not installed; it is no dependency")
     from pytorch_lightning.loggers import WandbLogger
 
     monkeypatch.setenv("WANDB_SILENT", "true")
-    logger = WandbLogger(save_dir=tmp_path, offline=True)
-    logged = []
-    monkeypatch.setattr(
-        type(logger.experiment), "log", lambda self, values, **k: logged.append(dict(values)), raising=False
-    )
-    train(tmp_path, 4, Scalars(2), ImageGrid(2, 4), Hyperparameters(), Evaluation(2, num_samples=20), logger=logger)
-    assert any("loss/generator" in row for row in logged)
-    logger.experiment.finish()
+    board = TensorBoardLogger(tmp_path, name="", version="", default_hp_metric=False)
+    wandb = WandbLogger(save_dir=tmp_path, offline=True)
+    logged, pictures = {}, {}  # tag -> step -> value
+
+    def log(run, values, **_):
+        step = values["trainer/global_step"]
+        for tag, value in values.items():
+            if tag.startswith("samples/"):
+                pictures.setdefault(tag, {})[step] = [np.asarray(image.image) for image in value]
+            elif tag != "trainer/global_step":
+                logged.setdefault(tag, {})[step] = pytest.approx(value, rel=1e-6, nan_ok=True)
+
+    monkeypatch.setattr(type(wandb.experiment), "log", log, raising=False)
+    callbacks = (Scalars(2), ImageGrid(2, 4), Hyperparameters(), Evaluation(2, num_samples=20))
+    train(tmp_path, 4, *callbacks, logger=[board, wandb])
+    wandb.experiment.finish()
+    assert {tag: list(steps) for tag, steps in logged.items() if "/fid" in tag} == {
+        "metric/fid": [2, 4],
+        "metric/fid_floor": [2, 4],
+        "metric_test/fid": [4],
+        "metric_test/fid_floor": [4],
+    }
+    assert logged.keys() >= TAGS
+    assert scalars(tmp_path) == logged
+    assert {tag: list(steps) for tag, steps in pictures.items()} == {"samples/real": [0], "samples/raw": [0, 2, 4]}
+    for step, (picture,) in pictures["samples/raw"].items():
+        png = np.asarray(Image.open(tmp_path / "samples" / f"step_{step:07d}.png"))
+        assert np.array_equal(picture, png)
+
+
+class Kill(pl.Callback):
+    """Sends this process SIGINT at one step of one hook."""
+
+    def __init__(self, hook, step):
+        self.step = step
+        setattr(self, hook, self._kill)
+
+    def _kill(self, trainer, *_):
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("hook", "at", "received", "end"),
+    [
+        ("on_train_batch_end", 2, signal.SIGINT, 2),
+        ("on_train_batch_end", 4, None, 4),  # the last step is done
+        ("on_train_end", 4, None, 4),  # as in the final evaluation
+    ],
+)
+def test_a_signal_stops_only_a_run_that_is_not_complete(hook, at, received, end, tmp_path):
+    interrupt, evaluation = Interrupt(), Evaluation(50, num_samples=20)
+    trainer, _ = train(tmp_path, 4, Kill(hook, at), evaluation, interrupt)
+    assert (interrupt.received, trainer.global_step) == (received, end)
+    assert (evaluation.report is None) == (received is not None)
+
+
+def test_the_signal_handler_writes_past_a_busy_stream(monkeypatch, capfd):
+    class Busy(io.StringIO):
+        def write(self, text):
+            raise RuntimeError("reentrant call")
+
+    monkeypatch.setattr("sys.stderr", Busy())
+    Interrupt()._handle(signal.SIGTERM, None)
+    assert "SIGTERM: finishing this update, then saving" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

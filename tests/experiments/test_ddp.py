@@ -95,6 +95,57 @@ def test_it_resumes_bit_for_bit_and_with_as_many_processes_only(folder, tmp_path
     same_end(folder / "run", tmp_path / "parts")
 
 
+TORN = """
+import os
+
+import torch
+from gan.data.dataset import LoadedData, Split
+from gan.errors import UserError
+
+OTHER_RANK, OTHER = os.environ["OTHER"].split()
+
+
+class Torn:
+    name, image_shape, class_names, sources, splits = "torn", (1, 28, 28), ("a", "b"), ("auto",), ("text",)
+
+    def prepare(self, root, source):
+        pass
+
+    def load(self, root, source, split):
+        other = OTHER if os.environ.get("LOCAL_RANK") == OTHER_RANK else ""
+        if other == "nothing":
+            raise UserError("no files here")
+        grey = 9 if other else 5  # as many images on every rank
+        part = Split(torch.full((64, 1, 28, 28), grey, dtype=torch.uint8), torch.arange(64) % 2)
+        return LoadedData("torn", "auto", part, part, part, provenance={})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ("1 images", "data set torn: rank 1 has 64 training images from auto (sha256 "),
+        ("1 nothing", "rank 1: no files here"),
+        ("2 images", None),  # there is no rank 2
+    ],
+)
+def test_other_data_on_one_rank_is_refused_by_all(other, says, tmp_path):
+    (tmp_path / "torn.py").write_text(TORN)
+    flags = (*TINY["MLPGAN"], *SMALL, *QUIET, *DDP, "--data.name=torn.Torn", "--trainer.max_steps=2", "--run=run")
+    environment = {"CUDA_VISIBLE_DEVICES": "", "OTHER": other}
+    code, _, err = process("fit", *flags, cwd=tmp_path, environment=environment)
+    errors = [line for line in err.splitlines() if "gan: error: " in line]
+    assert "Traceback" not in err
+    if says is None:
+        assert (code, errors) == (0, [])
+        return
+    assert code == 2
+    assert len(set(errors)) == 1, err
+    assert says in errors[0]
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
 @pytest.mark.slow
 def test_a_batch_that_does_not_divide_is_refused(tmp_path):
     words = ("fit", *FLAGS, "--model.recipe.batch_size=9", "--trainer.max_steps=2", "--run=run")

@@ -13,9 +13,13 @@ import pytorch_lightning as pl
 import torch
 import yaml
 from PIL import Image
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from runs import DATA, QUIET, SMALL, TINY, checkpoint, error_line, fit, gan, process, rows, same_end, scalars, start
 from runs import real_statistics_once as real_statistics_once
 
+from gan.callbacks.interrupt import Interrupt
+from gan.data.datamodule import ImageDataModule
+from gan.errors import UserError
 from gan.metrics.protocol import Protocol
 from gan.variants import VARIANTS
 
@@ -116,6 +120,90 @@ def test_the_default_directory_names_config_variant_and_seed(tmp_path, monkeypat
     assert (tmp_path / "runs/my_test/MLPGAN/seed_7/config.yaml").is_file()
 
 
+@pytest.mark.parametrize(
+    ("configs", "name"), [(["a", "trainer/cpu"], "a"), (["a", "b", "where"], "b"), (["trainer/cpu", "where"], "cpu")]
+)
+def test_the_last_config_with_a_model_names_the_run(configs, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for config in "ab":
+        (tmp_path / f"{config}.yaml").write_text("model: MLPGAN")
+    (tmp_path / "where.yaml").write_text("data: {source: embedded}")
+    files = [config if "/" in config else f"{config}.yaml" for config in configs]
+    words = [f"--config={file}" for file in files] + [*TINY["MLPGAN"], *SMALL, *DATA, *QUIET]
+    assert gan("fit", *words, "--trainer.max_steps=1") == 0
+    assert (tmp_path / f"runs/{name}/MLPGAN/seed_1/config.yaml").is_file()
+
+
+class Failure(pl.Callback):
+    """Stands for anything that goes wrong before the first batch."""
+
+    def on_fit_start(self, trainer, pl_module):
+        raise UserError("out of luck")
+
+
+def test_a_run_that_failed_before_its_first_batch_is_no_dead_end(tmp_path, capsys):
+    run = tmp_path / "run"
+    words = ("fit", *TINY["MLPGAN"], *SMALL, *DATA, *QUIET, "--trainer.max_steps=2", f"--run={run}")
+    callback = f"--trainer.callbacks=[{{class_path: {__name__}.Failure}}]"
+
+    def refused(*words: object, says: str) -> None:
+        capsys.readouterr()
+        assert gan(*words) == 2
+        assert says in error_line(capsys.readouterr().err)
+
+    refused(*words, callback, says="out of luck")
+    assert list(run.glob("*tfevents*")), "the case at hand: the logger has written already"
+    refused(*words, says="--overwrite")
+    advice = f"gan fit --config {run / 'config.yaml'} --run {run} --overwrite"
+    refused("resume", run, "--allow-import", __name__, says=advice)
+    refused(*advice.split()[1:], says="out of luck")  # it does start again
+    assert gan(*words, "--overwrite") == 0
+    assert checkpoint(run)["global_step"] == 2
+
+
+DDP = ("--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=ddp")
+
+
+@pytest.mark.parametrize(("local_rank", "node", "prepared"), [(0, 0, 1), (1, 0, 0), (0, 1, 0)])
+def test_only_the_first_process_reads_the_data_before_lightning_does(
+    local_rank, node, prepared, tmp_path, monkeypatch, capsys
+):
+    """Lightning prepares for the others, once a node."""
+    calls: list[ImageDataModule] = []
+    monkeypatch.setenv("LOCAL_RANK", str(local_rank))
+    monkeypatch.setenv("NODE_RANK", str(node))
+    monkeypatch.setattr(rank_zero_only, "rank", 0)
+    monkeypatch.setattr(ImageDataModule, "prepare_data", lambda self: calls.append(self))
+    monkeypatch.setattr(pl.Trainer, "fit", lambda *_, **__: None)
+    words = (*TINY["MLPGAN"], *SMALL, *DATA, *QUIET, *DDP, "--trainer.num_nodes=2", f"--run={tmp_path / 'run'}")
+    assert gan("fit", *words) == 0
+    assert len(calls) == prepared
+    assert (tmp_path / "run").exists() == bool(prepared)
+    assert bool(capsys.readouterr().out) == bool(prepared)
+
+
+@pytest.mark.parametrize(
+    ("variables", "code"), [({"LOCAL_RANK": "1"}, 0), ({"LOCAL_RANK": "1", "TORCHELASTIC_RUN_ID": "1"}, 143)]
+)
+def test_every_process_returns_the_signals_code_but_those_that_lightning_watches(
+    variables, code, tmp_path, monkeypatch, capsys
+):
+    """It kills the first process for any code but 0 of one that it launched."""
+    launched = {**variables, "RANK": "1", "WORLD_SIZE": "2", "GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2"}
+    for name, value in (launched | {"MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(rank_zero_only, "rank", 0)
+
+    def stopped(self, *_, **__):
+        (interrupt,) = (callback for callback in self.callbacks if isinstance(callback, Interrupt))
+        interrupt.received = signal.SIGTERM
+
+    monkeypatch.setattr(pl.Trainer, "fit", stopped)
+    words = (*TINY["MLPGAN"], *SMALL, *DATA, *QUIET, *DDP, f"--run={tmp_path / 'run'}")
+    assert gan("fit", *words) == code
+    assert capsys.readouterr().out == ""
+
+
 def test_a_used_directory_is_refused_untouched_and_overwrite_replaces_it(tmp_path, capsys):
     run = fit(tmp_path / "run", steps=1)
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
@@ -138,8 +226,9 @@ def test_an_unwritable_directory_is_refused(tmp_path, capsys):
         assert "cannot write" in error_line(capsys.readouterr().err)
 
 
-def test_data_that_is_not_there_makes_no_run(tmp_path, capsys):
-    flags = ("--data.source=idx", f"--data.root={tmp_path / 'none'}", "--trainer.max_steps=2")
+@pytest.mark.parametrize("processes", [(), DDP], ids=["one process", "two"])
+def test_data_that_is_not_there_makes_no_run(processes, tmp_path, capsys):
+    flags = (*processes, "--data.source=idx", f"--data.root={tmp_path / 'none'}", "--trainer.max_steps=2")
     assert gan("fit", *TINY["MLPGAN"], *SMALL, *QUIET, *flags, f"--run={tmp_path / 'run'}") == 2
     assert "none" in error_line(capsys.readouterr().err)
     assert not (tmp_path / "run").exists()
@@ -151,7 +240,7 @@ def test_the_end_says_where_everything_is(tmp_path, capsys):
     for part in (run, run / "checkpoints/last_step_0000006.ckpt", run / "samples/step_0000006.png"):
         assert f"  {part}\n" in captured.out
     assert f"tensorboard --logdir {run}" in captured.out
-    assert re.search(r"FID +\d+\.\d+ on 1000 test images \(floor, real against real: \d+\.\d+\)", captured.out)
+    assert re.search(r"FID +\d+\.\d+ on 1000 mnist test images, embedded \(floor, real against real: \d", captured.out)
 
 
 @pytest.mark.parametrize("logger", ["CSVLogger", "false"])
@@ -362,14 +451,14 @@ class Signal(pl.Callback):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
-def test_a_signal_in_mid_update_finishes_it_saves_and_exits(number, variant, tmp_path, capsys, monkeypatch):
+def test_a_signal_in_mid_update_finishes_it_saves_and_exits(number, variant, tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(Signal, "number", number)
     handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
     run, whole = tmp_path / "run", fit(tmp_path / "whole", variant=variant, steps=7)
     words = ("fit", *TINY[variant], *SMALL, *DATA, *QUIET, "--trainer.max_steps=7", f"--run={run}")
-    capsys.readouterr()
+    capfd.readouterr()
     assert gan(*words, f"--trainer.callbacks=[{{class_path: {__name__}.Signal}}]") == 128 + number
-    captured = capsys.readouterr()
+    captured = capfd.readouterr()
     assert "finishing this update" in captured.err
     assert f"stopped by a signal at step 4; go on with: gan resume {run}" in captured.out
     assert checkpoint(run)["global_step"] == 4

@@ -4,16 +4,17 @@ import hashlib
 import json
 import math
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from torch import nn
 
 from gan.data.split import LoadedData
 from gan.metrics.features import EVALUATORS, load_classifier
 from gan.metrics.frechet import METRIC, VERSION
 from gan.metrics.protocol import Protocol
 from gan.metrics.scorer import ImageScorer
-from gan.networks.layers import has_batch_statistics
+from gan.networks.layers import has_batch_statistics, normalises_by_batch
 from gan.sampling import Sampler
 
 # Selection looks at held-out training images, the report at test images, each with its own noise stream: a checkpoint
@@ -67,7 +68,7 @@ class Measurement:
             num_fake=self.num_samples,
             role=self.role,  # type: ignore[arg-type]
             noise_seed=noise_seed,
-            batch_norm="running" if has_batch_statistics(sampler.generator) else "none",
+            batch_norm=_batch_norm(sampler.generator),
         )
         return protocol.row(**scores, fid_floor=self.floor, finite=finite)
 
@@ -76,3 +77,10 @@ def to_json(row: dict[str, Any], indent: int | None = None) -> str:
     """A row as JSON, which has no NaN: null stands for a number that is not finite."""
     plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
     return json.dumps(plain, indent=indent, allow_nan=False)
+
+
+def _batch_norm(network: nn.Module) -> Literal["running", "none", "batch"]:
+    """How the generator's batch norm ran, in the words of the protocol."""
+    if normalises_by_batch(network):
+        return "batch"
+    return "running" if has_batch_statistics(network) else "none"

@@ -36,7 +36,13 @@ def minimax_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return -softplus(fake_logits).mean()
 
 
+def fakes_labelled_real_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """-E[log D(x)] - E[log D(G(z))]: text 000's code as it stands, which trains D to call fakes real."""
+    return softplus(-real_logits).mean() + softplus(-fake_logits).mean()
+
+
 LOSSES = {
     "non_saturating": Loss(cross_entropy_discriminator, non_saturating_generator),
     "minimax": Loss(cross_entropy_discriminator, minimax_generator),
+    "fakes_labelled_real": Loss(fakes_labelled_real_discriminator, non_saturating_generator),
 }

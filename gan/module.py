@@ -84,7 +84,7 @@ class AdversarialModule(pl.LightningModule):
 
     def sampler(self) -> Sampler:
         """The generator with its prior, for sampling; it shares the weights."""
-        return Sampler(self.generator, self.prior, self.recipe.latent_dim)
+        return Sampler(self.generator, self.prior, self.recipe.latent_dim, self.recipe.batch_size)
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         """Generator's, then discriminator's; only the first moves `global_step`."""

@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gan.images import to_uint8
+from gan.networks.layers import normalises_by_batch
 from gan.streams import stream
 
 # Latents are drawn in blocks of this size and the last one is cut, so that sample i does not depend on how many are
@@ -35,27 +36,36 @@ class Sampler(nn.Module):
     """
 
     def __init__(
-        self, generator: nn.Module, prior: Callable[[tuple[int, int], Generator], Tensor], latent_dim: int
+        self,
+        generator: nn.Module,
+        prior: Callable[[tuple[int, int], Generator], Tensor],
+        latent_dim: int,
+        batch_size: int,
     ) -> None:
         super().__init__()
         self.generator = generator
         self.prior = prior
         self.latent_dim = latent_dim
         self.output_range: tuple[float, float] = generator.output_range  # type: ignore[assignment]
+        # Where an image depends on its batch, it is drawn in whole batches of the training's size.
+        self.by_batch = normalises_by_batch(generator)
+        self.block = batch_size if self.by_batch else BLOCK
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Latent (N, latent_dim) -> images (N, C, H, W) in `output_range`."""
         return self.generator(latent, labels)
 
-    def latents(self, num: int, seed: int, purpose: str = "samples") -> Iterator[Tensor]:
-        """Blocks of `num` latents in all from the stream (purpose, seed), on the generator's device."""
+    def sample(self, num: int, seed: int = 0, purpose: str = "samples") -> Tensor:
+        """uint8 images (num, C, H, W) from the noise stream (purpose, seed), drawn in evaluation mode.
+
+        Neither weights, modes nor training streams change, and image i is the same however many are asked for.
+        """
         noise = stream(purpose, seed)
         device = next(self.generator.parameters()).device
-        for start in range(0, num, BLOCK):
-            yield self.prior((BLOCK, self.latent_dim), noise)[: num - start].to(device)
-
-    def sample(self, num: int, seed: int = 0, purpose: str = "samples") -> Tensor:
-        """uint8 images (num, C, H, W), drawn in evaluation mode; neither weights, modes nor training streams change."""
+        blocks = []
         with evaluating(self.generator):
-            blocks = [to_uint8(self(latent), self.output_range).cpu() for latent in self.latents(num, seed, purpose)]
+            for start in range(0, num, self.block):
+                latent = self.prior((self.block, self.latent_dim), noise)
+                latent = latent if self.by_batch else latent[: num - start]
+                blocks.append(to_uint8(self(latent.to(device))[: num - start], self.output_range).cpu())
         return torch.cat(blocks)

@@ -19,6 +19,12 @@ TINY = {
         "latent_dim": 8,
         "batch_size": 8,
     },
+    "StridedDCGAN": {
+        "generator": {"channels": [6, 5, 4, 3]},
+        "discriminator": {"channels": [3, 4, 5, 6]},
+        "latent_dim": 8,
+        "batch_size": 8,
+    },
     "DCGAN": {
         "generator": {"channels": [8, 4]},
         "discriminator": {"channels": [4, 8]},

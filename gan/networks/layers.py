@@ -49,3 +49,56 @@ def check_sizes(sizes: list[int], what: str, at_least: int = 0) -> None:
 def has_batch_statistics(network: nn.Module) -> bool:
     """Whether an image's output depends on the others of its batch: then real and fake must go in separate passes."""
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+
+
+def normalises_by_batch(network: nn.Module) -> bool:
+    """Whether an image depends on the others of its batch in evaluation mode too, for want of running statistics."""
+    batch_norms = (module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
+    return any(module.running_mean is None for module in batch_norms)
+
+
+def _same_padding(size: int, kernel: int, stride: int, out: int) -> tuple[int, int]:
+    """TensorFlow's SAME: what a convolution from `size` to `out` adds in all, the odd pixel at the end."""
+    total = max((out - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution with TensorFlow's SAME padding: ceil(size / stride) outputs, the odd pixel of padding at the end.
+
+    PyTorch's symmetric `padding=2` of a 5×5 stride-2 convolution looks one pixel further up and left.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, out, ceil(H / stride), ceil(W / stride))."""
+        height, width = images.shape[-2:]
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        top, bottom = _same_padding(height, kernel, stride, -(-height // stride))
+        left, right = _same_padding(width, kernel, stride, -(-width // stride))
+        return super().forward(nn.functional.pad(images, (left, right, top, bottom)))
+
+
+class SameConvTranspose2d(nn.ConvTranspose2d):
+    """The gradient of `SameConv2d` from `size` back to its input, as tf.nn.conv2d_transpose with an output shape.
+
+    Args:
+        size: (H, W) of the output, with ceil(H / stride) rows of input.
+    """
+
+    def __init__(
+        self, channels: int, out: int, kernel: int, stride: int, size: tuple[int, int], bias: bool = True
+    ) -> None:
+        super().__init__(channels, out, kernel, stride=stride, bias=bias)
+        self.size = tuple(size)
+
+    def forward(self, images: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """(N, C, h, w) -> (N, out, H, W)."""
+        whole = super().forward(images)  # (h - 1) * stride + kernel rows; SAME's padding is cut off again
+        (top, _), (left, _) = (
+            _same_padding(size, self.kernel_size[0], self.stride[0], small)
+            for size, small in zip(self.size, images.shape[-2:], strict=True)
+        )
+        height, width = self.size
+        missing = max(0, left + width - whole.shape[-1]), max(0, top + height - whole.shape[-2])  # kernel < stride
+        whole = nn.functional.pad(whole, (0, missing[0], 0, missing[1]))
+        return whole[..., top : top + height, left : left + width]

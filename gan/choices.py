@@ -18,7 +18,7 @@ from gan.errors import UserError
 
 Choice = str | dict[str, Any]  # in a signature; `normalise` gives the mapping
 
-MANY = 12  # names that an error line does not list
+MANY = 8  # names that an error line does not list
 
 
 def normalise(choice: str | Mapping[str, Any], kind: str) -> dict[str, Any]:
@@ -75,8 +75,7 @@ def nearest(name: object, known: Iterable[str]) -> str:
 def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> None:
     """Refuse parameters that `target` does not take, lacks, or takes in another type."""
     if not callable(target):
-        check = getattr(target, "check", None)  # a bundle of functions, such as a loss, takes no parameters
-        if parameters and check is None:
+        if parameters:  # a bundle of functions, such as a loss, takes none
             raise UserError(f"{what} takes no parameters; remove {', '.join(parameters)}")
         return
     try:

@@ -20,6 +20,11 @@ from gan.metrics.scorer import ImageScorer
 DATA = ("--data.source=embedded",)
 TINY = {
     "MLPGAN": ("--model=MLPGAN", "--model.recipe.generator.widths=[24,24]", "--model.recipe.discriminator.widths=[16]"),
+    "StridedDCGAN": (
+        "--model=StridedDCGAN",
+        "--model.recipe.generator.channels=[6,5,4,3]",
+        "--model.recipe.discriminator.channels=[3,4,5,6]",
+    ),
     "DCGAN": (
         "--model=DCGAN",
         "--model.recipe.generator.channels=[8,4]",

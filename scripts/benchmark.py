@@ -1,8 +1,8 @@
 """Speed and peak memory of `gan fit` against a bare PyTorch loop of the same calls, on MLPGAN at batch 128.
 
-    python scripts/benchmark.py [--repeats 7] [--steps 400] [--threads 1]
+    python scripts/benchmark.py [--repeats 7] [--steps 400] [--threads 1] [--data-root DIR]
 
-Both train on the embedded digits. Each repeat runs both, one after the other and each in a process of its own; a
+Both train on the same digits. Each repeat runs both, one after the other and each in a process of its own; a
 repeat's ratio compares only these two. Evaluation, grids and checkpoints are off; scalars are written every 50 steps.
 About 5 minutes on two cores.
 """
@@ -24,7 +24,7 @@ from torch.nn.functional import softplus
 WINDOW = 50  # steps, between two time stamps
 
 
-def bare(steps: int) -> list[float]:
+def bare(steps: int, data: list[str]) -> list[float]:
     """Steps per second of each window of MLPGAN's loop in plain PyTorch, with the same draws, calls and schedules."""
     from gan.data.batches import DeviceBatches
     from gan.data.mnist import MNIST
@@ -39,7 +39,7 @@ def bare(steps: int) -> list[float]:
     g_optimizer = momentum_sgd(generator.parameters(), lr=0.01, momentum=0.5)
     d_optimizer = momentum_sgd(discriminator.parameters(), lr=0.01, momentum=0.5)
     noise = stream("training noise", 1, 0)
-    batches = DeviceBatches(MNIST().load(Path("data"), "embedded", "text").train, 128, 1, "cpu")
+    batches = DeviceBatches(MNIST().load(Path(data[1]), data[0], "text").train, 128, 1, "cpu")
     step, speeds, start = 0, [], time.perf_counter()
     while step < steps:
         for images, _ in batches:
@@ -67,7 +67,7 @@ def bare(steps: int) -> list[float]:
     return speeds
 
 
-def fit(steps: int) -> list[float]:
+def fit(steps: int, data: list[str]) -> list[float]:
     """Steps per second of each window of `gan fit`, as it writes them to TensorBoard itself."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -79,14 +79,21 @@ def fit(steps: int) -> list[float]:
         off = [f"--{section}.every_n_steps=0" for section in ("evaluation", "image_grid", "checkpoints")]
         train(
             parse_flags(
-                ["--model=MLPGAN", "--data.source=embedded", f"--trainer.max_steps={steps}", f"--run={run}", *off]
+                [
+                    "--model=MLPGAN",
+                    f"--data.source={data[0]}",
+                    f"--data.root={data[1]}",
+                    f"--trainer.max_steps={steps}",
+                    f"--run={run}",
+                    *off,
+                ]
             )
         )
         events = EventAccumulator(run).Reload()
         return [event.value for event in events.Scalars("throughput/steps_per_second")]
 
 
-def child(kind: str, steps: int, threads: int) -> dict[str, float]:
+def child(kind: str, options: argparse.Namespace) -> dict[str, float]:
     """One measurement in a new process: median speed without the first two windows, and peak memory."""
     command = [
         sys.executable,
@@ -96,11 +103,12 @@ def child(kind: str, steps: int, threads: int) -> dict[str, float]:
         "--child",
         kind,
         "--steps",
-        str(steps),
+        str(options.steps),
         "--threads",
-        str(threads),
+        str(options.threads),
     ]
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    command += [f"--data-root={options.data_root}"] if options.data_root else []
+    environment = os.environ | {"OMP_NUM_THREADS": str(options.threads)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
@@ -114,10 +122,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--child", choices=["bare", "fit"], help=argparse.SUPPRESS)
+    parser.add_argument("--data-root", help="folder of MNIST's idx files; without it the embedded digits")
     options = parser.parse_args()
+    data = ["idx", options.data_root] if options.data_root else ["embedded", "data"]
     if options.child:
         torch.set_num_threads(options.threads)
-        speeds = {"bare": bare, "fit": fit}[options.child](options.steps)[2:]
+        speeds = {"bare": bare, "fit": fit}[options.child](options.steps, data)[2:]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps({"steps_per_second": statistics.median(speeds), "peak_mib": peak}))
         return
@@ -128,7 +138,7 @@ def main() -> None:
     rows = []
     for repeat in range(options.repeats):
         order = ["bare", "fit"] if repeat % 2 == 0 else ["fit", "bare"]
-        result = {kind: child(kind, options.steps, options.threads) for kind in order}
+        result = {kind: child(kind, options) for kind in order}
         a, b = result["bare"], result["fit"]
         rows.append([a["steps_per_second"], b["steps_per_second"], b["steps_per_second"] / a["steps_per_second"],
                      a["peak_mib"], b["peak_mib"]])  # fmt: skip

@@ -67,6 +67,7 @@ class SameConv2d(nn.Conv2d):
     """Convolution with TensorFlow's SAME padding: ceil(size / stride) outputs, the odd pixel of padding at the end.
 
     PyTorch's symmetric `padding=2` of a 5×5 stride-2 convolution looks one pixel further up and left.
+    Maps smaller than the kernel go through a product of matrices: oneDNN's convolution takes three times as long there.
     """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -75,7 +76,16 @@ class SameConv2d(nn.Conv2d):
         kernel, stride = self.kernel_size[0], self.stride[0]
         top, bottom = _same_padding(height, kernel, stride, -(-height // stride))
         left, right = _same_padding(width, kernel, stride, -(-width // stride))
-        return super().forward(nn.functional.pad(images, (left, right, top, bottom)))
+        padded = nn.functional.pad(images, (left, right, top, bottom))
+        if min(height, width) >= kernel:
+            return super().forward(padded)
+        if torch.is_autocast_enabled(images.device.type):  # the windows overlap: cast before they are copied
+            padded = padded.to(torch.get_autocast_dtype(images.device.type))
+        windows = padded.unfold(2, kernel, stride).unfold(3, kernel, stride)  # (N, C, h, w, kernel, kernel)
+        windows = windows.permute(0, 2, 3, 1, 4, 5)
+        columns = windows.reshape(-1, windows[0, 0, 0].numel())  # (N h w, C kernel²)
+        products = nn.functional.linear(columns, self.weight.flatten(1), self.bias)
+        return products.unflatten(0, windows.shape[:3]).permute(0, 3, 1, 2).contiguous()  # (N, out, h, w)
 
 
 class SameConvTranspose2d(nn.ConvTranspose2d):
@@ -93,7 +103,8 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, images: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(N, C, h, w) -> (N, out, H, W)."""
-        whole = super().forward(images)  # (h - 1) * stride + kernel rows; SAME's padding is cut off again
+        # (h - 1) * stride + kernel rows; SAME's padding is cut off again
+        whole = super().forward(images) if min(self.size) >= self.kernel_size[0] else self._as_product(images)
         (top, _), (left, _) = (
             _same_padding(size, self.kernel_size[0], self.stride[0], small)
             for size, small in zip(self.size, images.shape[-2:], strict=True)
@@ -102,3 +113,12 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
         missing = max(0, left + width - whole.shape[-1]), max(0, top + height - whole.shape[-2])  # kernel < stride
         whole = nn.functional.pad(whole, (0, missing[0], 0, missing[1]))
         return whole[..., top : top + height, left : left + width]
+
+    def _as_product(self, images: Tensor) -> Tensor:
+        """The whole transposed convolution as a product of matrices, as in `SameConv2d`."""
+        pixels = images.flatten(2).mT  # (N, h w, C)
+        columns = pixels @ self.weight.flatten(1)  # (N, h w, out kernel²)
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        height, width = ((size - 1) * stride + kernel for size in images.shape[-2:])
+        whole = nn.functional.fold(columns.mT, (height, width), kernel, stride=stride)
+        return whole if self.bias is None else whole + self.bias[:, None, None]

@@ -43,6 +43,10 @@ def test_transposed_convolution_matches_tensorflow(goldens, key):
     torch.testing.assert_close(layer(channels_first(goldens[f"{key}/x"])), expected, rtol=1e-5, atol=1e-5)
 
 
+# (size, kernel, stride); maps smaller than the kernel take another path
+SIZES = [(28, 5, 2), (7, 5, 2), (4, 3, 1), (9, 3, 2), (6, 1, 2), (4, 5, 2), (2, 5, 2), (1, 3, 1)]
+
+
 def same_by_definition(x, w, stride):
     """Output (i, j) sees input rows i * stride - before …, zero outside; before = total // 2."""
     n, height, width, _ = x.shape
@@ -58,7 +62,7 @@ def same_by_definition(x, w, stride):
     return y
 
 
-@pytest.mark.parametrize(("size", "kernel", "stride"), [(28, 5, 2), (7, 5, 2), (4, 3, 1), (9, 3, 2), (6, 1, 2)])
+@pytest.mark.parametrize(("size", "kernel", "stride"), SIZES)
 def test_convolution_is_its_definition_and_the_transposed_one_its_adjoint(size, kernel, stride):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, size, size, 3))
@@ -69,6 +73,16 @@ def test_convolution_is_its_definition_and_the_transposed_one_its_adjoint(size, 
     v = rng.standard_normal(y.shape)
     back = transposed(w, stride, (size, size))(channels_first(v))
     assert float((channels_first(x) * back).sum()) == pytest.approx((y * v).sum())
+
+
+@pytest.mark.parametrize("size", [4, 7])
+def test_biases_are_added_once(size):
+    for layer in (SameConv2d(3, 2, 5, stride=2), SameConvTranspose2d(3, 2, 5, 2, (size, size))):
+        images = torch.randn(2, 3, *([size] * 2 if isinstance(layer, SameConv2d) else [-(-size // 2)] * 2))
+        without = layer(images)
+        with torch.no_grad():
+            layer.bias += torch.tensor([1.0, -2.0])
+        torch.testing.assert_close(layer(images) - without, torch.ones_like(without) * layer.bias.new([[[1]], [[-2]]]))
 
 
 def test_strided_dcgan_has_the_text_s_shapes_and_parameters():

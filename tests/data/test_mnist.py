@@ -21,7 +21,7 @@ from gan.errors import UserError
 
 @pytest.fixture(autouse=True)
 def fresh_notes(monkeypatch):
-    monkeypatch.setattr(mnist, "_said", set())
+    monkeypatch.setattr("gan.data.notes._said", set())
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 

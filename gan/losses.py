@@ -4,6 +4,7 @@ Logits, never probabilities: log sigmoid overflows once D is sure, softplus does
 -log(1 - sigmoid(x)) = softplus(x).
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
+Half = Callable[[Tensor], Tensor]
 
 
 class Loss(NamedTuple):
@@ -19,30 +21,66 @@ class Loss(NamedTuple):
     discriminator: LossFunction
     generator: LossFunction
     generator_reads_real: bool = False  # True for relativistic losses: G's update then computes D(x) too
+    halves: tuple[Half, Half] | None = None  # what D minimises on real and on fake logits, where it is their sum
+
+
+def called_real(logits: Tensor) -> Tensor:
+    """-E[log D(·)]: the cross-entropy of images labelled 1."""
+    return softplus(-logits).mean()
+
+
+def called_fake(logits: Tensor) -> Tensor:
+    """-E[log(1 - D(·))]: the cross-entropy of images labelled 0."""
+    return softplus(logits).mean()
 
 
 def cross_entropy_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """-E[log D(x)] - E[log(1 - D(G(z)))] (Goodfellow et al., 2014, eq. 1)."""
-    return softplus(-real_logits).mean() + softplus(fake_logits).mean()
+    return called_real(real_logits) + called_fake(fake_logits)
 
 
 def non_saturating_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """-E[log D(G(z))]: G maximises log D(G(z)) (Goodfellow et al., 2014, sec. 3)."""
-    return softplus(-fake_logits).mean()
+    return called_real(fake_logits)
 
 
 def minimax_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """E[log(1 - D(G(z)))], minimised; its gradient vanishes while D is sure (Goodfellow et al., 2014, sec. 3)."""
-    return -softplus(fake_logits).mean()
+    return -called_fake(fake_logits)
 
 
 def fakes_labelled_real_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """-E[log D(x)] - E[log D(G(z))]: text 000's code as it stands, which trains D to call fakes real."""
-    return softplus(-real_logits).mean() + softplus(-fake_logits).mean()
+    return called_real(real_logits) + called_real(fake_logits)
 
+
+def clipped(logits: Tensor, *, probability: float = 1e-7) -> Tensor:
+    """Logits whose probabilities stay in [1e-7, 1 - 1e-7], as Keras clips them: no gradient beyond ±16.1."""
+    bound = math.log((1 - probability) / probability)
+    return logits.clamp(-bound, bound)
+
+
+def keras_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Keras' binary cross-entropy: `cross_entropy_discriminator` of clipped logits (text 002)."""
+    return called_real(clipped(real_logits)) + called_fake(clipped(fake_logits))
+
+
+def keras_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Keras' binary cross-entropy: `non_saturating_generator` of clipped logits (text 002)."""
+    return called_real(clipped(fake_logits))
+
+
+_CROSS_ENTROPY = (called_real, called_fake)
 
 LOSSES = {
-    "non_saturating": Loss(cross_entropy_discriminator, non_saturating_generator),
-    "minimax": Loss(cross_entropy_discriminator, minimax_generator),
-    "fakes_labelled_real": Loss(fakes_labelled_real_discriminator, non_saturating_generator),
+    "non_saturating": Loss(cross_entropy_discriminator, non_saturating_generator, halves=_CROSS_ENTROPY),
+    "non_saturating_clipped": Loss(
+        keras_discriminator,
+        keras_generator,
+        halves=(lambda logits: called_real(clipped(logits)), lambda logits: called_fake(clipped(logits))),
+    ),
+    "minimax": Loss(cross_entropy_discriminator, minimax_generator, halves=_CROSS_ENTROPY),
+    "fakes_labelled_real": Loss(
+        fakes_labelled_real_discriminator, non_saturating_generator, halves=(called_real, called_real)
+    ),
 }

@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
-from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -14,16 +12,17 @@ from gan.errors import UserError, usable
 from gan.images import to_range
 from gan.inits import initialise
 from gan.losses import Loss
-from gan.networks.layers import has_batch_statistics
+from gan.networks.layers import batch_norms, differs_in_inference, has_batch_statistics
+from gan.optimizers import TensorFlowAdam
 from gan.recipe import Recipe
-from gan.sampling import Sampler
-from gan.streams import global_random_state, set_global_random_state, stream
+from gan.resumable import ResumableModule
+from gan.sampling import Sampler, in_inference
 
 GENERATOR, DISCRIMINATOR = 0, 1  # order of the optimizers
 MAX_PARAMETERS = 500_000_000  # of one network, 2 GB; a file from elsewhere may ask for any number
 
 
-class AdversarialModule(pl.LightningModule):
+class AdversarialModule(ResumableModule):
     """A GAN: a generator, a discriminator and the rules of their game, all from the recipe.
 
     Batches are (images, labels): images (N, C, H, W), uint8 or float in [0, 1]. `global_step` counts generator updates.
@@ -59,14 +58,7 @@ class AdversarialModule(pl.LightningModule):
         self.prior = self.recipe.resolve("prior")
         self.loss: Loss = self.recipe.resolve("loss")  # type: ignore[assignment]
         self._concatenates = not has_batch_statistics(self.discriminator)
-
-        self.run_seed: int = torch.initial_seed()
-        self.images_seen = 0  # real images that D was trained on, over all processes
-        self.discriminator_updates = 0
-        self._turn = 0  # position in the round of d_steps + g_steps - 1 batches
-        self._one_sided = 0  # batches in a row that `balance` gave to one network
-        self._latent: Tensor | None = None  # of the last D update, for later G updates that share it
-        self._restored: dict[str, Any] | None = None
+        self._refuse_idle_fields()
 
     def _build(self, player: str, *arguments: Any) -> nn.Module:
         """A network with its initial weights; UserError, naming the field, for values that make none or a giant."""
@@ -82,6 +74,15 @@ class AdversarialModule(pl.LightningModule):
             initialise(network, self.recipe.resolve(f"{player}_weights"), self.recipe.resolve(f"{player}_biases"))
         return network
 
+    def _refuse_idle_fields(self) -> None:
+        """UserError for a rule that these networks could not show."""
+        if self.recipe.fakes == "inference" and not differs_in_inference(self.generator):
+            raise UserError("recipe.fakes: inference changes nothing: the generator has no dropout and no batch norm")
+        if self.recipe.frozen_batch_norm == "moving":
+            norms = batch_norms(self.discriminator)
+            if not norms or any(norm.running_mean is None for norm in norms):
+                raise UserError("recipe.frozen_batch_norm: moving needs a discriminator that keeps moving statistics")
+
     def sampler(self) -> Sampler:
         """The generator with its prior, for sampling; it shares the weights."""
         return Sampler(self.generator, self.prior, self.recipe.latent_dim, self.recipe.batch_size)
@@ -92,6 +93,11 @@ class AdversarialModule(pl.LightningModule):
             self.recipe.resolve("generator_optimizer")(self.generator.parameters()),
             self.recipe.resolve("discriminator_optimizer")(self.discriminator.parameters()),
         ]
+        if self.recipe.step_count == "shared":
+            generator_adam, discriminator_adam = optimizers
+            if not (isinstance(generator_adam, TensorFlowAdam) and isinstance(discriminator_adam, TensorFlowAdam)):
+                raise UserError("recipe.step_count: shared needs tensorflow_adam for both networks")
+            discriminator_adam.share_step_count(generator_adam)
         # (schedule, value that it starts from, name of the value) for each optimizer
         self._schedules = [
             [(function, optimizer.param_groups[0][value], value) for value, function in schedules.items()]
@@ -119,8 +125,9 @@ class AdversarialModule(pl.LightningModule):
         if update_discriminator:
             self._latent = self._draw(len(real))
             # With shared noise one generator pass serves both updates; else D's fakes need no graph.
-            share_graph = update_generator and self.recipe.latent == "shared"
-            with torch.set_grad_enabled(share_graph):
+            as_trained = self.recipe.fakes == "training"
+            share_graph = update_generator and self.recipe.latent == "shared" and as_trained
+            with torch.set_grad_enabled(share_graph), in_inference([] if as_trained else self.generator.modules()):
                 fake = self.generator(self._latent, labels)
             statistics |= self._update_discriminator(real, fake.detach(), labels)
             fake = fake if share_graph else None
@@ -132,21 +139,20 @@ class AdversarialModule(pl.LightningModule):
         return statistics
 
     def _update_discriminator(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        optimizer = self._optimizer(DISCRIMINATOR)
-        with self.toggled_optimizer(optimizer):
-            real_logits, fake_logits = self._logits(real, fake, labels)
-            loss = self.loss.discriminator(real_logits, fake_logits)
-            for weight, penalty in self._penalties[DISCRIMINATOR]:
-                loss = loss + weight * penalty(self.discriminator, real, fake)
-            optimizer.zero_grad()
-            self.manual_backward(loss)
-            self._apply_schedules(DISCRIMINATOR, self.discriminator_updates)
-            # Through the strategy, since LightningOptimizer.step would count as a step of the clock.
-            self.trainer.strategy.optimizer_step(optimizer.optimizer, _nothing)
-        self.discriminator_updates += 1
+        with self.toggled_optimizer(self._optimizer(DISCRIMINATOR)):
+            if self.recipe.discriminator_update == "joint":
+                real_logits, fake_logits = self._logits(real, fake, labels)
+                loss = self._descend(DISCRIMINATOR, self.loss.discriminator(real_logits, fake_logits), real, fake)
+            else:  # D judges the fakes after it has learnt from the real images; losses are those before each update
+                assert self.loss.halves is not None, "the recipe refuses others"
+                on_real, on_fake = self.loss.halves
+                real_logits = self._judge(real, labels)
+                loss = self._descend(DISCRIMINATOR, on_real(real_logits), real, fake)
+                fake_logits = self._judge(fake, labels)
+                loss = loss + self._descend(DISCRIMINATOR, on_fake(fake_logits), real, fake)
         real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
         return {
-            "loss/discriminator": loss.detach(),
+            "loss/discriminator": loss,
             "probability/real": real_logits.sigmoid().mean(),
             "probability/fake": fake_logits.sigmoid().mean(),
             "accuracy/real": (real_logits > 0).float().mean(),
@@ -154,21 +160,33 @@ class AdversarialModule(pl.LightningModule):
         }
 
     def _update_generator(self, real: Tensor, fake: Tensor | None, labels: Tensor | None) -> dict[str, Tensor]:
-        optimizer = self._optimizer(GENERATOR)
-        with self.toggled_optimizer(optimizer):
+        frozen = batch_norms(self.discriminator) if self.recipe.frozen_batch_norm == "moving" else []
+        with self.toggled_optimizer(self._optimizer(GENERATOR)), in_inference(frozen):
             if fake is None:
                 latent = self._latent if self.recipe.latent == "shared" else None
                 fake = self.generator(self._draw(len(real)) if latent is None else latent, labels)
             fake_logits = self._judge(fake, labels)
             real_logits = self._judge(real, labels) if self.loss.generator_reads_real else fake_logits
-            loss = self.loss.generator(real_logits, fake_logits)
-            for weight, penalty in self._penalties[GENERATOR]:
-                loss = loss + weight * penalty(self.generator, real, fake)
-            optimizer.zero_grad()
-            self.manual_backward(loss)
-            self._apply_schedules(GENERATOR, self.global_step)
+            return {
+                "loss/generator": self._descend(GENERATOR, self.loss.generator(real_logits, fake_logits), real, fake)
+            }
+
+    def _descend(self, player: int, loss: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+        """One update of one network: penalties, gradients, the schedules' values, a step. The loss, detached."""
+        optimizer = self._optimizer(player)
+        for weight, penalty in self._penalties[player]:
+            loss = loss + weight * penalty((self.generator, self.discriminator)[player], real, fake)
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        if player == GENERATOR:
+            self._apply_schedules(player, self.global_step)
             optimizer.step()
-        return {"loss/generator": loss.detach()}
+        else:
+            self._apply_schedules(player, self.discriminator_updates)
+            # Through the strategy, since LightningOptimizer.step would count as a step of the clock.
+            self.trainer.strategy.optimizer_step(optimizer.optimizer, _nothing)
+            self.discriminator_updates += 1
+        return loss.detach()
 
     def _logits(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         """D(x) and D(G(z)): in one pass where images do not affect each other, in two where D has batch statistics."""
@@ -209,85 +227,6 @@ class AdversarialModule(pl.LightningModule):
         one_sided = not balance.low <= accuracy <= balance.high and self._one_sided < balance.patience
         self._one_sided = self._one_sided + 1 if one_sided else 0
         return not one_sided or accuracy < balance.low, not one_sided or accuracy > balance.high
-
-    # Streams and state ------------------------------------------------------------------------------------------------
-
-    def setup(self, stage: str) -> None:
-        """One run seed for all processes; strategies that cannot alternate two networks are refused."""
-        strategy = self.trainer.strategy
-        if isinstance(strategy, DDPStrategy):
-            if not strategy._ddp_kwargs.get("find_unused_parameters") or strategy._ddp_kwargs.get("static_graph"):
-                raise UserError(
-                    "trainer.strategy: plain DDP stops at the first alternating step; "
-                    "use ddp_find_unused_parameters_true"
-                )
-        elif not isinstance(strategy, SingleDeviceStrategy):
-            raise UserError(
-                f"trainer.strategy: {type(strategy).__name__} does not work with two alternating optimizers; "
-                "use auto (one device) or ddp_find_unused_parameters_true"
-            )
-        self.run_seed = strategy.broadcast(torch.initial_seed())
-        if self.recipe.batch_size % self.trainer.world_size:
-            raise UserError(
-                f"recipe.batch_size {self.recipe.batch_size} does not divide over {self.trainer.world_size} processes; "
-                "it counts the images of all of them"
-            )
-
-    def on_fit_start(self) -> None:
-        """Start, or go on with, this process's noise stream."""
-        self.noise = stream("training noise", self.run_seed, self.global_rank, device=self.device)
-        if self._restored is not None:
-            self._restore_streams(self._restored)
-
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """At a resumed run's first batch: the global random state (dropout's), last of all that could still move it."""
-        if self._restored is not None:
-            set_global_random_state(self._restored["random"][self.global_rank], self.device)
-            self._restored = None
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the variant's name and the state of the round and of the streams; collective over processes."""
-        noise = self.noise.get_state()
-        checkpoint["adversarial"] = {
-            "variant": f"{type(self).__module__}.{type(self).__qualname__}",
-            "run_seed": self.run_seed,
-            "images_seen": self.images_seen,
-            "discriminator_updates": self.discriminator_updates,
-            "turn": self._turn,
-            "one_sided": self._one_sided,
-            # Only a round in its middle needs its noise again.
-            "latent": self._every_process(self._latent) if self._turn and self._latent is not None else None,
-            "noise": self._every_process(noise),
-            "random": self._every_process(global_random_state(self.device)),
-        }
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the round's state; the streams follow once their device is known."""
-        state = checkpoint.get("adversarial")
-        if state is None:
-            raise UserError("the checkpoint holds no adversarial state: it is not one of a GAN trained by this package")
-        self.run_seed = state["run_seed"]
-        self.images_seen = state["images_seen"]
-        self.discriminator_updates = state["discriminator_updates"]
-        self._turn, self._one_sided = state["turn"], state["one_sided"]
-        self._restored = state
-
-    def _every_process(self, tensor: Tensor) -> list[Tensor]:
-        """This tensor of each process, by rank, on the CPU."""
-        gathered = self.all_gather(tensor.to(self.device)) if self.trainer.world_size > 1 else tensor[None]
-        return [item.cpu().clone() for item in gathered]
-
-    def _restore_streams(self, state: dict[str, Any]) -> None:
-        if len(state["noise"]) != self.trainer.world_size:
-            raise UserError(
-                f"the checkpoint was written by {len(state['noise'])} processes and cannot go on with "
-                f"{self.trainer.world_size}; use as many devices as before"
-            )
-        if state["noise"][0].shape != self.noise.get_state().shape:
-            raise UserError(f"the checkpoint's noise stream is not of a {self.device.type} device; resume where it ran")
-        self.noise.set_state(state["noise"][self.global_rank])
-        if state["latent"] is not None:
-            self._latent = state["latent"][self.global_rank].to(self.device)
 
 
 def _nothing() -> None:

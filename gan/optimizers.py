@@ -32,33 +32,50 @@ def adam(
 class TensorFlowAdam(torch.optim.Adam):
     """Adam with "epsilon hat" outside the bias correction (Kingma and Ba, 2015, end of sec. 2; TensorFlow 1 and Keras).
 
-    w <- w - lr sqrt(1 - β2^t) / (1 - β1^t) · m / (sqrt(v) + ε), which is algorithm 1 with ε_t = ε / sqrt(1 - β2^t).
+    w <- w - lr c_t · m / (sqrt(v) + ε) with c_t = sqrt(1 - β2^t) / (1 - β1^t), which is algorithm 1 with
+    ε_t = ε / sqrt(1 - β2^t). The t of c_t is the optimizer's own number of updates, or that of several optimizers
+    together (`share_step_count`): algorithm 1 is then given the learning rate lr c_t / c_own.
     """
 
     def __init__(self, parameters: Iterable[Parameter], lr: float, betas: tuple[float, float], epsilon: float) -> None:
         super().__init__(parameters, lr=lr, betas=betas, eps=epsilon, fused=True)
         self.updates = 0
+        self.shared = [0]  # t, in a list that others may hold too
+
+    def share_step_count(self, other: "TensorFlowAdam") -> None:
+        """Count with another one, as two Keras 2 models do that were compiled with the same instance (text 002)."""
+        self.shared = other.shared
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One update, counted before its bias correction."""
         self.updates += 1
-        epsilons = [group["eps"] for group in self.param_groups]
-        for group, epsilon in zip(self.param_groups, epsilons, strict=True):
-            group["eps"] = epsilon / (1 - group["betas"][1] ** self.updates) ** 0.5
+        self.shared[0] += 1
+        own, t = self.updates, self.shared[0]
+        values = [(group["lr"], group["eps"]) for group in self.param_groups]
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            group["lr"] *= _correction(beta1, beta2, t) / _correction(beta1, beta2, own) if t != own else 1
+            group["eps"] /= (1 - beta2**own) ** 0.5
         try:
             return super().step(closure)
         finally:
-            for group, epsilon in zip(self.param_groups, epsilons, strict=True):
-                group["eps"] = epsilon
+            for group, (lr, epsilon) in zip(self.param_groups, values, strict=True):
+                group["lr"], group["eps"] = lr, epsilon
 
     def state_dict(self) -> dict[str, Any]:
-        """PyTorch's, with the number of updates."""
-        return super().state_dict() | {"updates": self.updates}
+        """PyTorch's, with the number of updates and t."""
+        return super().state_dict() | {"updates": self.updates, "shared_updates": self.shared[0]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """PyTorch's, with the number of updates."""
+        """PyTorch's, with the number of updates and t; older states have no t of its own."""
         self.updates = state_dict["updates"]
-        super().load_state_dict({key: value for key, value in state_dict.items() if key != "updates"})
+        self.shared[0] = state_dict.get("shared_updates", self.updates)
+        own = ("updates", "shared_updates")
+        super().load_state_dict({key: value for key, value in state_dict.items() if key not in own})
+
+
+def _correction(beta1: float, beta2: float, t: int) -> float:
+    return (1 - beta2**t) ** 0.5 / (1 - beta1**t)
 
 
 def tensorflow_adam(

@@ -18,7 +18,15 @@ from gan.optimizers import OPTIMIZERS, SCHEDULES
 from gan.penalties import PENALTIES
 from gan.priors import PRIORS
 
-LATENTS = ("shared", "fresh")
+# Fields that are one of a few words, the default first.
+WORDS = {
+    "step_count": ("own", "shared"),
+    "sampling": ("permutation", "replacement"),
+    "latent": ("fresh", "shared"),
+    "fakes": ("training", "inference"),
+    "discriminator_update": ("joint", "real_then_fake"),
+    "frozen_batch_norm": ("batch", "moving"),
+}
 
 
 def _choice(registry: Mapping[str, Any]) -> Any:
@@ -68,9 +76,14 @@ class Recipe:
     discriminator_optimizer: Choice = _choice(OPTIMIZERS)
     generator_schedules: dict[str, Choice] = field(default_factory=dict)
     discriminator_schedules: dict[str, Choice] = field(default_factory=dict)
+    step_count: str = "own"  # t of both `tensorflow_adam`s' bias correction: `own` updates, or `shared` by the two
     # The round: `d_steps` D updates, a batch each, then `g_steps` G updates.
     batch_size: int  # real images an update, over all processes
+    sampling: str = "permutation"  # real images: one `permutation` after another, or drawn with `replacement`
     latent: str = "fresh"  # the G update's noise: `shared` with the D update of its round, or `fresh`
+    fakes: str = "training"  # G's mode when it makes D's fakes; `inference`: no dropout, moving statistics
+    discriminator_update: str = "joint"  # one update on both batches, or `real_then_fake`: one on each
+    frozen_batch_norm: str = "batch"  # D's statistics in the G update: those of the `batch`, or `moving` ones
     d_steps: int = 1
     g_steps: int = 1
     balance: Balance | None = None
@@ -80,7 +93,8 @@ class Recipe:
             registry = self.__dataclass_fields__[name].metadata["registry"]
             object.__setattr__(self, name, normalise(getattr(self, name), f"recipe.{name}"))
             resolve(getattr(self, name), registry, f"recipe.{name}")
-        if not isinstance(self.resolve("loss"), Loss):
+        loss: object = self.resolve("loss")
+        if not isinstance(loss, Loss):
             raise UserError(f"recipe.loss: {self.loss!r} is not a gan.losses.Loss; {nearest('', LOSSES)}")
         for player in ("generator", "discriminator"):
             self._check_player(player)
@@ -92,8 +106,11 @@ class Recipe:
             latent = self.resolve("prior")((2, self.latent_dim), torch.Generator()) if self.latent_dim < 2**20 else None
             if latent is None or latent.shape != (2, self.latent_dim) or not latent.is_floating_point():
                 raise UserError(f"recipe.prior, recipe.latent_dim: cannot draw latents of {self.latent_dim} numbers")
-        if self.latent not in LATENTS:
-            raise UserError(f"recipe.latent must be one of {', '.join(LATENTS)}, got {self.latent!r}")
+        for name, words in WORDS.items():
+            if getattr(self, name) not in words:
+                raise UserError(f"recipe.{name} must be one of {', '.join(words)}, got {getattr(self, name)!r}")
+        if self.discriminator_update == "real_then_fake" and loss.halves is None:
+            raise UserError(f"recipe.discriminator_update: real_then_fake needs a sum of two losses, not {self.loss}")
         if isinstance(self.balance, Mapping):
             object.__setattr__(self, "balance", _build(Balance, self.balance, "recipe.balance"))
         if self.balance is not None and (self.d_steps, self.g_steps) != (1, 1):

@@ -1,6 +1,6 @@
 """Drawing images from a trained generator, the same for callbacks, commands and notebooks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -16,17 +16,24 @@ BLOCK = 500
 
 
 @contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode, full precision and no gradients inside; each module's own mode again after it."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    device = next(network.parameters()).device.type
+def in_inference(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Just these modules (not what is in them) in evaluation mode inside; each in its own again after it."""
+    modes = [(module, module.training) for module in modules]
     try:
-        with torch.no_grad(), torch.autocast(device, enabled=False):
-            yield
+        for module, _ in modes:
+            module.training = False
+        yield
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode, full precision and no gradients inside; each module's own mode again after it."""
+    device = next(network.parameters()).device.type
+    with in_inference(network.modules()), torch.no_grad(), torch.autocast(device, enabled=False):
+        yield
 
 
 class Sampler(nn.Module):

@@ -25,6 +25,16 @@ TINY = {
         "--model.recipe.generator.channels=[6,5,4,3]",
         "--model.recipe.discriminator.channels=[3,4,5,6]",
     ),
+    "FullResolutionDCGAN": (
+        "--model=FullResolutionDCGAN",
+        "--model.recipe.generator.channels=[4,4,3]",
+        "--model.recipe.discriminator.channels=[3,4,5,6]",
+    ),
+    "UpsamplingDCGAN": (
+        "--model=UpsamplingDCGAN",
+        "--model.recipe.generator.channels=[6,5,4,3]",
+        "--model.recipe.discriminator.channels=[3,4,5,6]",
+    ),
     "DCGAN": (
         "--model=DCGAN",
         "--model.recipe.generator.channels=[8,4]",

@@ -25,6 +25,18 @@ TINY = {
         "latent_dim": 8,
         "batch_size": 8,
     },
+    "FullResolutionDCGAN": {
+        "generator": {"channels": [4, 4, 3]},
+        "discriminator": {"channels": [3, 4, 5, 6]},
+        "latent_dim": 8,
+        "batch_size": 8,
+    },
+    "UpsamplingDCGAN": {
+        "generator": {"channels": [6, 5, 4, 3]},
+        "discriminator": {"channels": [3, 4, 5, 6]},
+        "latent_dim": 8,
+        "batch_size": 8,
+    },
     "DCGAN": {
         "generator": {"channels": [8, 4]},
         "discriminator": {"channels": [4, 8]},

@@ -9,7 +9,7 @@ LAYERS = [  # from the top; files of one layer may import each other, except in 
     {"commands"},
     {"config", "experiments", "callbacks", "variants"},
     {"checkpoint", "evaluation", "provenance"},
-    {"module"},
+    {"module", "resumable"},
     {"sampling", "recipe"},
     {"networks", "data", "metrics"},
     {"choices", "images", "streams", "errors"},

@@ -6,9 +6,11 @@ from typing import Any
 import pytorch_lightning as pl
 
 from gan.callbacks.clock import due, run_directory, whole, write
+from gan.data.notes import say
 from gan.data.split import LoadedData
 from gan.errors import UserError
 from gan.evaluation import Measurement, to_json
+from gan.metrics.features import EVALUATORS
 from gan.module import AdversarialModule
 from gan.provenance import commit
 
@@ -19,7 +21,7 @@ class Evaluation(pl.Callback):
     """Every N generator updates `metric/fid` (selection) and class shares; at the end `metric_test/fid` (report).
 
     Rows with their protocol go to `metrics.jsonl`. Evaluation never moves the training streams: a run with and without
-    it ends in the same weights.
+    it ends in the same weights. Images that the package ships no evaluator for are not measured, which a note says.
 
     Args:
         every_n_steps: 0 turns evaluation off.
@@ -31,6 +33,7 @@ class Evaluation(pl.Callback):
         self.every_n_steps = whole(every_n_steps, "evaluation.every_n_steps")
         self.num_samples = whole(num_samples, "evaluation.num_samples", least=2)
         self.data = data
+        self.measures = False  # known once the data are
         self.rows: list[dict[str, Any]] = []  # of this process, newest last
         self.report: dict[str, Any] | None = None
 
@@ -42,13 +45,17 @@ class Evaluation(pl.Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Real statistics, once."""
+        self.measures = False
         if not self.every_n_steps:
             return
         self.file = run_directory(trainer) / METRICS_FILE
         data = self.data or getattr(getattr(trainer, "datamodule", None), "loaded", None)
         if data is None:
             raise UserError("Evaluation needs real images: train with an ImageDataModule, or give Evaluation(data=…)")
-        if trainer.is_global_zero:
+        self.measures = data.name in EVALUATORS
+        if not self.measures:
+            say(f"note: no FID is measured: the package ships evaluators for {', '.join(EVALUATORS)}, not {data.name}")
+        elif trainer.is_global_zero:
             self.selection = Measurement(data, "selection", self.num_samples, pl_module.device)
             self.reporting = Measurement(data, "report", self.num_samples, pl_module.device)
 
@@ -56,7 +63,7 @@ class Evaluation(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Measure on held-out images, when due."""
-        if not due(trainer, outputs, self.every_n_steps):
+        if not (self.measures and due(trainer, outputs, self.every_n_steps)):
             return
         row = self._measure(trainer, pl_module, "selection")
         self.rows.append(row)
@@ -65,7 +72,7 @@ class Evaluation(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Measure on test images, unless the run was told to stop before its end."""
-        if self.every_n_steps and not trainer.should_stop:
+        if self.measures and not trainer.should_stop:
             self.report = self._measure(trainer, pl_module, "report")
             names = ("fid", "fid_floor", "median_confidence", "min_class_share")
             write(trainer, {f"metric_test/{name}": self.report[name] for name in names})

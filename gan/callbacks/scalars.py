@@ -114,4 +114,6 @@ def _add_graph(logger: TensorBoardLogger, module: AdversarialModule) -> None:
     game = _Game(module)
     with evaluating(game), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace")  # SummaryWriter has no other way
+        # Layers with SAME padding compute with the sizes of maps; the picture is of these sizes alone.
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
         logger.experiment.add_graph(game, latent)

@@ -10,6 +10,7 @@ from gan.errors import UserError
 from gan.streams import stream
 
 RESIDENT_BYTES = 2 * 2**30  # sets of at most this size live on the training device; MNIST has 47 MB
+LEAST_BATCHES = 1000  # of what Lightning takes for an epoch: the end of one costs it as much time as several batches
 
 
 class DeviceBatches:
@@ -17,15 +18,23 @@ class DeviceBatches:
 
     The stream of images is one permutation of the set after the other, each a function of (seed, epoch) alone. Batch b
     is the stream's b-th stretch of `batch_size` images and may straddle two permutations, as in TensorFlow's
-    `next_batch`. Rank r takes every world_size-th image of it from the r-th on: all ranks together see what one would.
-    `position`, the number of images drawn by all ranks, says where the stream stands; it is the whole state.
+    `next_batch`; with `replacement` each image is drawn from the whole set instead. Rank r takes every world_size-th
+    image of it from the r-th on: all ranks together see what one would. `position`, the number of images drawn by all
+    ranks, says where the stream stands; it is the whole state.
 
-    Lightning sees an epoch of `len(self)` batches. It has a length lest Lightning fetch one batch ahead, which would
-    put `position` in a checkpoint one batch too far.
+    Lightning sees an "epoch" of `len(self)` batches: a pass over the set, or LEAST_BATCHES if that is more. It has a
+    length lest Lightning fetch one batch ahead, which would put `position` in a checkpoint one batch too far.
     """
 
     def __init__(
-        self, split: Split, batch_size: int, seed: int, device: torch.device | str, rank: int = 0, world_size: int = 1
+        self,
+        split: Split,
+        batch_size: int,
+        seed: int,
+        device: torch.device | str,
+        rank: int = 0,
+        world_size: int = 1,
+        replacement: bool = False,
     ) -> None:
         if batch_size < 1 or batch_size % world_size:
             raise UserError(
@@ -33,17 +42,17 @@ class DeviceBatches:
                 f"use a positive multiple of {world_size}"
             )
         self.batch_size, self.seed, self.rank, self.world_size = batch_size, seed, rank, world_size
-        self.device = torch.device(device)
+        self.device, self.replacement = torch.device(device), replacement
         resident = split.images.nbytes <= RESIDENT_BYTES
         self.home = self.device if resident else torch.device("cpu")
         self.image_shape = split.images.shape[1:]
         self.images = split.images.flatten(1).to(self.home)  # (N, C*H*W): one row, one image
         self.labels = split.labels.to(self.home)
         self.position = 0
-        self._epoch, self._order = -1, torch.empty(0)  # the permutation at hand
+        self._epoch, self._order = -1, torch.empty(0)  # the permutation, or the draws, at hand
 
     def __len__(self) -> int:
-        return max(1, len(self.images) // self.batch_size)
+        return max(LEAST_BATCHES, len(self.images) // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for _ in range(len(self)):
@@ -64,15 +73,20 @@ class DeviceBatches:
         first = start + self.rank  # this rank's first position
         while first < stop:
             epoch, offset = divmod(first, len(self.images))
-            stretch = self._permutation(epoch)[offset : offset + stop - first : self.world_size]
+            stretch = self._ordered(epoch)[offset : offset + stop - first : self.world_size]
             stretches.append(stretch)
             first += len(stretch) * self.world_size
         return stretches[0] if len(stretches) == 1 else torch.cat(stretches)
 
-    def _permutation(self, epoch: int) -> Tensor:
+    def _ordered(self, epoch: int) -> Tensor:
         if epoch != self._epoch:
             generator = stream("data order", self.seed, epoch)  # on the CPU: the same on every device and rank
-            self._order = torch.randperm(len(self.images), generator=generator).to(self.home)
+            count = len(self.images)
+            if self.replacement:
+                order = torch.randint(count, (count,), generator=generator)
+            else:
+                order = torch.randperm(count, generator=generator)
+            self._order = order.to(self.home)
             self._epoch = epoch
         return self._order
 

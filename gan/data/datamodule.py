@@ -16,7 +16,8 @@ from gan.errors import UserError
 class ImageDataModule(pl.LightningDataModule):
     """Real images for training, selection and testing.
 
-    `image_shape` (C, H, W), `num_classes` and `class_names` are known at once, `loaded` after `setup`.
+    `image_shape` (C, H, W), `num_classes` (0 without classes) and `class_names` are known at once, `loaded` after
+    `setup`.
 
     Args:
         name: a key of `DATASETS`, an importable path, or a mapping {name: …, parameter: …}.
@@ -47,6 +48,8 @@ class ImageDataModule(pl.LightningDataModule):
             if value not in allowed:
                 raise UserError(f"data.{field}: unknown {value!r}; {nearest(str(value), allowed)}")
         self.root, self.source, self.split = Path(root).expanduser(), source, split
+        if hasattr(self.dataset, "look"):
+            self.dataset.look(self.root)
         self.image_shape = tuple(self.dataset.image_shape)
         self.class_names = tuple(self.dataset.class_names)
         self.num_classes = len(self.class_names)
@@ -109,6 +112,7 @@ class ImageDataModule(pl.LightningDataModule):
         self._batches = DeviceBatches(
             self.loaded.train,
             batch_size=model.recipe.batch_size,
+            replacement=model.recipe.sampling == "replacement",
             seed=model.run_seed,
             device=trainer.strategy.root_device,
             rank=trainer.global_rank,

@@ -7,6 +7,9 @@ A user's own class needs no registration: `--data.name mylab.data.Blobs`, or wit
 from pathlib import Path
 from typing import Any, Protocol
 
+from gan.data.fashion_mnist import FashionMNIST
+from gan.data.folder import Folder
+from gan.data.glyphs import Glyphs
 from gan.data.mnist import MNIST
 from gan.data.split import LoadedData, Split
 
@@ -14,7 +17,11 @@ __all__ = ["DATASETS", "Dataset", "LoadedData", "Split"]
 
 
 class Dataset(Protocol):
-    """A set of images with labels. The attributes are known before anything is read."""
+    """A set of images with labels. The attributes are known before anything is read.
+
+    Where the classes depend on the files, a further method `look(root: Path)` sets `class_names`. It is called before
+    all others, in every process, and should read no more than it must.
+    """
 
     name: str
     image_shape: tuple[int, int, int]  # (C, H, W)
@@ -29,4 +36,9 @@ class Dataset(Protocol):
         """Called in every process, after `prepare`; the same result in each."""
 
 
-DATASETS: dict[str, Any] = {"mnist": MNIST}
+DATASETS: dict[str, Any] = {
+    "fashion_mnist": FashionMNIST,
+    "folder": Folder,
+    "glyphs": Glyphs,
+    "mnist": MNIST,
+}

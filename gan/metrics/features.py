@@ -1,7 +1,7 @@
-"""The feature extractor of every distance: a small digit classifier whose weights ship with the package.
+"""The feature extractors of every distance: small classifiers whose weights ship with the package, one a data set.
 
 Numbers compare only when they come from the same features, so an extractor is a file with a name, a version and a
-sha256, and a file that is not that one is refused. `scripts/train_evaluator.py` makes it.
+sha256, and a file that is not that one is refused. `scripts/train_evaluator.py` makes them.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ EVALUATORS = {
 }
 
 
-class DigitClassifier(nn.Module):
-    """28x28 grey digits -> 128 non-negative features -> 10 logits; 13.7 MFLOP an image, 463,050 weights.
+class ImageClassifier(nn.Module):
+    """28x28 grey images -> 128 non-negative features -> 10 logits; 13.7 MFLOP an image, 463,050 weights.
 
     Batch norm is folded into the layers, so there is no training mode to forget: the same images give the same
     features whatever `.train()`, autocast or the float32 precision flags say around it. Users keep it outside their
@@ -79,7 +79,7 @@ class DigitClassifier(nn.Module):
         """uint8 images (N, 1, 28, 28) -> features (N, 128), logits (N, 10), both float32."""
         if images.dtype != torch.uint8 or images.shape[1:] != self.image_shape:
             raise UserError(
-                f"the digit classifier reads uint8 images of shape (N, 1, 28, 28), not {images.dtype} "
+                f"the classifier reads uint8 images of shape (N, 1, 28, 28), not {images.dtype} "
                 f"of shape {tuple(images.shape)}"
             )
         with torch.autocast(images.device.type, enabled=False), exact_float32():
@@ -113,7 +113,7 @@ def exact_float32() -> Iterator[None]:
             change(before)
 
 
-def load_classifier(name: str = "mnist") -> DigitClassifier:
+def load_classifier(name: str = "mnist") -> ImageClassifier:
     """The shipped extractor, frozen, on the CPU; its record is `EVALUATORS[name]`."""
     if name not in EVALUATORS:
         raise UserError(f"no evaluator {name!r}: the package ships {', '.join(EVALUATORS)}")
@@ -130,6 +130,6 @@ def load_classifier(name: str = "mnist") -> DigitClassifier:
             f"{evaluator.name} v{evaluator.version}, and numbers from others would not compare; reinstall gan"
         )
     with torch.random.fork_rng(devices=[]):  # its initial weights are thrown away
-        classifier = DigitClassifier()
+        classifier = ImageClassifier()
     classifier.load_state_dict(safetensors.torch.load(content))
     return classifier.requires_grad_(False).eval()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gan.metrics.features import DigitClassifier
+from gan.metrics.features import ImageClassifier
 from gan.metrics.frechet import Gaussian, frechet_distance, gaussian
 
 BATCH = 250  # the fastest of 100 ... 5,000 on two cores: its activations stay in the cache
@@ -36,7 +36,7 @@ class ImageScorer:
     part of any module tree here.
     """
 
-    def __init__(self, classifier: DigitClassifier, real: Tensor, floor_images: Tensor) -> None:
+    def __init__(self, classifier: ImageClassifier, real: Tensor, floor_images: Tensor) -> None:
         self.classifier = classifier
         self.real = self.statistics(real)
         self.num_real = len(real)

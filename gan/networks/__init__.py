@@ -1,12 +1,20 @@
-"""Network families: a generator and its discriminator side by side, a file each."""
+"""Network families, a file each: generator and discriminator side by side where they are of one family."""
 
 from torch import nn
 
 from gan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from gan.networks.full_resolution import FullResolutionGenerator
 from gan.networks.mlp import MLPDiscriminator, MLPGenerator
 from gan.networks.strided import StridedDiscriminator, StridedGenerator
+from gan.networks.upsampling import UpsamplingGenerator
 
-GENERATORS: dict[str, type[nn.Module]] = {"mlp": MLPGenerator, "dcgan": DCGANGenerator, "strided": StridedGenerator}
+GENERATORS: dict[str, type[nn.Module]] = {
+    "mlp": MLPGenerator,
+    "dcgan": DCGANGenerator,
+    "strided": StridedGenerator,
+    "full_resolution": FullResolutionGenerator,
+    "upsampling": UpsamplingGenerator,
+}
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "mlp": MLPDiscriminator,
     "dcgan": DCGANDiscriminator,

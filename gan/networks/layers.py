@@ -46,15 +46,34 @@ def check_sizes(sizes: list[int], what: str, at_least: int = 0) -> None:
         raise UserError(f"{what} must be {at_least} or more whole numbers of at least 1, got {list(sizes)}")
 
 
+def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """The network's batch norms."""
+    return [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+
+
 def has_batch_statistics(network: nn.Module) -> bool:
     """Whether an image's output depends on the others of its batch: then real and fake must go in separate passes."""
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+    return bool(batch_norms(network))
 
 
 def normalises_by_batch(network: nn.Module) -> bool:
     """Whether an image depends on the others of its batch in evaluation mode too, for want of running statistics."""
-    batch_norms = (module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
-    return any(module.running_mean is None for module in batch_norms)
+    return any(norm.running_mean is None for norm in batch_norms(network))
+
+
+def differs_in_inference(network: nn.Module) -> bool:
+    """Whether evaluation mode computes something else than training mode."""
+    dropouts = (module for module in network.modules() if isinstance(module, nn.modules.dropout._DropoutNd))
+    return has_batch_statistics(network) or any(dropout.p > 0 for dropout in dropouts)
+
+
+def keras_batch_norm(channels: int, momentum: float | None = None) -> nn.BatchNorm2d:
+    """Batch norm with Keras' epsilon, 1e-3; `momentum` is PyTorch's: 1 minus Keras'.
+
+    Moving statistics never move at momentum 0, and None keeps none: inference then normalises by the batch too
+    (tf.contrib.layers.batch_norm with is_training=True always).
+    """
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=momentum or 0.0, track_running_stats=momentum is not None)
 
 
 def _same_padding(size: int, kernel: int, stride: int, out: int) -> tuple[int, int]:
@@ -122,3 +141,27 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
         height, width = ((size - 1) * stride + kernel for size in images.shape[-2:])
         whole = nn.functional.fold(columns.mT, (height, width), kernel, stride=stride)
         return whole if self.bias is None else whole + self.bias[:, None, None]
+
+
+class UpsampledConv2d(nn.Conv2d):
+    """Nearest ×2 upsampling, then a 5×5 convolution with padding 2: (N, C, H, W) -> (N, out, 2H, 2W).
+
+    A pixel of the result sees 5×5 upsampled pixels but 3×3 different ones; which, depends on whether its row and column
+    are even or odd. So four 3×3 convolutions of the small map, interleaved, compute the same with 9/25 of the products.
+    """
+
+    # (parity p, tap of 3, tap of 5): row 2i + p sees upsampled rows 2i + p - 2 … 2i + p + 2, copies of i - 1, i, i + 1
+    sums = torch.tensor([[[1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 1]],
+                         [[1, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 1, 1]]])  # fmt: skip
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__(channels, out, 5, padding=2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, out, 2H, 2W)."""
+        sums = self.sums.to(self.weight)
+        # (out, C, 5, 5) -> (out, row parity, column parity, C, 3, 3)
+        kernels = torch.einsum("pai,ocij,qbj->opqcab", sums, self.weight, sums).flatten(0, 2)
+        bias = None if self.bias is None else self.bias.repeat_interleave(4)
+        interleaved = nn.functional.conv2d(images, kernels, bias, padding=1)
+        return nn.functional.pixel_shuffle(interleaved, 2)

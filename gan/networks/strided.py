@@ -1,10 +1,11 @@
-"""Networks of text 000: 5×5 stride-2 convolutions with SAME padding, batch norm on batch statistics always."""
+"""Strided convolutions with TensorFlow's SAME padding: the networks of text 000, the discriminators of 002 and 003."""
 
 import torch
 from torch import Tensor, nn
 
 from gan.choices import Choice
-from gan.networks.layers import SameConv2d, SameConvTranspose2d, check_sizes, output_range
+from gan.errors import UserError
+from gan.networks.layers import SameConv2d, SameConvTranspose2d, check_sizes, keras_batch_norm, output_range
 from gan.networks.layers import activation as resolve_activation
 
 
@@ -14,11 +15,6 @@ def _halved(size: int, times: int) -> list[int]:
     for _ in range(times):
         sizes.append(-(-sizes[-1] // 2))
     return sizes
-
-
-def _batch_norm(channels: int) -> nn.BatchNorm2d:
-    """tf.contrib.layers.batch_norm(is_training=True): batch statistics also when sampling, epsilon 1e-3."""
-    return nn.BatchNorm2d(channels, eps=1e-3, track_running_stats=False)
 
 
 class StridedGenerator(nn.Module):
@@ -46,7 +42,7 @@ class StridedGenerator(nn.Module):
         self.output = getattr(torch, output)
         self.activation = resolve_activation(activation)
         self.project = nn.Linear(latent_dim, channels[0] * heights[0] * widths[0])
-        self.norms = nn.ModuleList(_batch_norm(c) for c in channels)
+        self.norms = nn.ModuleList(keras_batch_norm(c) for c in channels)
         self.deconvolutions = nn.ModuleList(
             SameConvTranspose2d(c, d, 5, 2, size=size, bias=False)
             for c, d, size in zip(
@@ -63,7 +59,17 @@ class StridedGenerator(nn.Module):
 
 
 class StridedDiscriminator(nn.Module):
-    """Images (N, C, H, W) -> 5×5 stride-2 convolutions, batch norm on all but the first -> logits (N, 1)."""
+    """Images (N, C, H, W) -> convolutions, each with batch norm (but the first), activation, dropout -> logits (N, 1).
+
+    Args:
+        channels: of the maps, a convolution each.
+        kernel: side of the kernels.
+        strides: one for each convolution; None for 2 everywhere.
+        padded: numbers, from 0, of the convolutions whose maps get a row of zeros below and a column of zeros to the
+            right before batch norm (002: Keras' ZeroPadding2D(((0, 1), (0, 1)))).
+        norm: `batch` or `none`.
+        momentum: of batch norm's moving statistics, as in `keras_batch_norm`.
+    """
 
     def __init__(
         self,
@@ -71,22 +77,46 @@ class StridedDiscriminator(nn.Module):
         num_classes: int,
         *,
         channels: list[int],
+        kernel: int = 5,
+        strides: list[int] | None = None,
+        padded: list[int] | None = None,
         activation: Choice = "relu",
+        norm: str = "batch",
+        momentum: float | None = None,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         check_sizes(channels, "discriminator: channels", at_least=1)
-        colours, height, width = image_shape
+        strides = [2] * len(channels) if strides is None else strides
+        check_sizes([kernel, *strides], "discriminator: kernel and strides")
+        if len(strides) != len(channels):
+            raise UserError(f"discriminator: {len(channels)} channels need as many strides, got {strides}")
+        if norm not in ("none", "batch"):
+            raise UserError(f"discriminator: norm must be none or batch, got {norm!r}")
+        if any(not 0 <= number < len(channels) for number in padded or []):
+            raise UserError(f"discriminator: padded must be numbers from 0 to {len(channels) - 1}, got {padded}")
         self.activation = resolve_activation(activation)
+        self.dropout = nn.Dropout(dropout)
         self.convolutions = nn.ModuleList(
-            SameConv2d(c, d, 5, stride=2) for c, d in zip([colours, *channels[:-1]], channels, strict=True)
+            SameConv2d(c, d, kernel, stride=stride)
+            for c, d, stride in zip([image_shape[0], *channels[:-1]], channels, strides, strict=True)
         )
-        self.norms = nn.ModuleList(_batch_norm(c) if depth else nn.Identity() for depth, c in enumerate(channels))
-        smallest = _halved(height, len(channels))[-1] * _halved(width, len(channels))[-1]
-        self.judge = nn.Linear(channels[-1] * smallest, 1)
+        self.pads = [int(number in (padded or [])) for number in range(len(channels))]
+        self.norms = nn.ModuleList(
+            keras_batch_norm(c, momentum) if norm == "batch" and depth else nn.Identity()
+            for depth, c in enumerate(channels)
+        )
+        height, width = image_shape[1:]
+        for stride, pad in zip(strides, self.pads, strict=True):
+            height, width = -(-height // stride) + pad, -(-width // stride) + pad
+        self.judge = nn.Linear(channels[-1] * height * width, 1)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N, C, H, W) -> logits (N, 1)."""
         hidden = images
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            hidden = self.activation(norm(convolution(hidden)))
+        for convolution, pad, norm in zip(self.convolutions, self.pads, self.norms, strict=True):
+            hidden = convolution(hidden)
+            if pad:
+                hidden = nn.functional.pad(hidden, (0, pad, 0, pad))
+            hidden = self.dropout(self.activation(norm(hidden)))
         return self.judge(hidden.flatten(1))

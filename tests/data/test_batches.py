@@ -82,8 +82,12 @@ def test_position_moves_before_the_batch_is_out(split):
         assert loader.position == 6 * number
 
 
-@pytest.mark.parametrize(("batch_size", "length"), [(1, 23), (6, 3), (23, 1), (60, 1)])
-def test_length_is_the_number_of_batches(split, batch_size, length):
+@pytest.mark.parametrize(
+    ("least", "batch_size", "length"), [(1, 1, 23), (1, 6, 3), (1, 60, 1), (20, 1, 23), (20, 6, 20), (1000, 6, 1000)]
+)
+def test_length_is_the_number_of_batches(split, least, batch_size, length, monkeypatch):
+    assert batches.LEAST_BATCHES == 1000
+    monkeypatch.setattr(batches, "LEAST_BATCHES", least)
     loader = DeviceBatches(split, batch_size, seed=1, device="cpu")
     assert len(loader) == len(list(loader)) == length
 

@@ -1,6 +1,7 @@
 """AdversarialModule: the one adversarial training step, which every variant shares."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, ClassVar
 
 import torch
@@ -55,6 +56,7 @@ class AdversarialModule(ResumableModule):
         self.discriminator = self._build("discriminator", self.image_shape, num_classes)
         with usable("recipe.generator"):  # of whoever wrote it
             self.output_range: tuple[float, float] = self.generator.output_range  # type: ignore[assignment]
+        self.real_range = (0.0, 1.0) if self.recipe.real_range == "unit" else self.output_range
         self.prior = self.recipe.resolve("prior")
         self.loss: Loss = self.recipe.resolve("loss")  # type: ignore[assignment]
         self._concatenates = not has_batch_statistics(self.discriminator)
@@ -76,12 +78,22 @@ class AdversarialModule(ResumableModule):
 
     def _refuse_idle_fields(self) -> None:
         """UserError for a rule that these networks could not show."""
+        if self.recipe.real_range == "unit" and self.output_range == (0.0, 1.0):
+            raise UserError("recipe.real_range: unit changes nothing: the generator's output has that range")
         if self.recipe.fakes == "inference" and not differs_in_inference(self.generator):
             raise UserError("recipe.fakes: inference changes nothing: the generator has no dropout and no batch norm")
         if self.recipe.frozen_batch_norm == "moving":
             norms = batch_norms(self.discriminator)
             if not norms or any(norm.running_mean is None for norm in norms):
                 raise UserError("recipe.frozen_batch_norm: moving needs a discriminator that keeps moving statistics")
+
+    def setup(self, stage: str) -> None:
+        """A batch of one image is tried out: batch norm has but one value of each channel where maps are a pixel."""
+        super().setup(stage)
+        if self.recipe.batch_size == self.trainer.world_size:
+            with usable("recipe.batch_size of 1 a process"), torch.random.fork_rng(devices=[]), torch.no_grad():
+                generator, discriminator = deepcopy((self.generator, self.discriminator))
+                discriminator(generator(self.prior((1, self.recipe.latent_dim), torch.Generator())))
 
     def sampler(self) -> Sampler:
         """The generator with its prior, for sampling; it shares the weights."""
@@ -118,7 +130,7 @@ class AdversarialModule(ResumableModule):
         accuracies.
         """
         images, labels = batch
-        real = to_range(images, self.output_range)
+        real = to_range(images, self.real_range)
         update_discriminator, update_generator = self._turns(real, labels)
         statistics: dict[str, Tensor] = {}
         fake = None

@@ -22,6 +22,7 @@ from gan.priors import PRIORS
 WORDS = {
     "step_count": ("own", "shared"),
     "sampling": ("permutation", "replacement"),
+    "real_range": ("output", "unit"),
     "latent": ("fresh", "shared"),
     "fakes": ("training", "inference"),
     "discriminator_update": ("joint", "real_then_fake"),
@@ -80,6 +81,7 @@ class Recipe:
     # The round: `d_steps` D updates, a batch each, then `g_steps` G updates.
     batch_size: int  # real images an update, over all processes
     sampling: str = "permutation"  # real images: one `permutation` after another, or drawn with `replacement`
+    real_range: str = "output"  # that real images are scaled to: that of G's `output`, or `unit`: [0, 1]
     latent: str = "fresh"  # the G update's noise: `shared` with the D update of its round, or `fresh`
     fakes: str = "training"  # G's mode when it makes D's fakes; `inference`: no dropout, moving statistics
     discriminator_update: str = "joint"  # one update on both batches, or `real_then_fake`: one on each

@@ -1,6 +1,7 @@
 """Print what known images score: the floors (real against real) and a ladder of known damage, as markdown.
 
-python scripts/metric_floors.py --data-root DIR     # about a minute on two free cores; writes nothing
+python scripts/metric_floors.py --data-root DIR     # MNIST: about a minute on two free cores; writes nothing
+python scripts/metric_floors.py --data glyphs       # every data set that has a classifier of its own
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gan.data.dataset import DATASETS, LoadedData
 from gan.data.mnist import MNIST
-from gan.metrics.features import load_classifier
+from gan.metrics.features import EVALUATORS, load_classifier
 from gan.metrics.scorer import ImageScorer, subset
 
 
@@ -29,19 +31,29 @@ def shifted(images: Tensor, pixels: int) -> Tensor:
     return moved
 
 
+def real_sets(data: str, root: Path) -> list[tuple[LoadedData, str]]:
+    """Data and the part of it that fakes are measured on, in the table's order; the ladder takes the first."""
+    if data == "mnist":
+        full, text = (MNIST().load(root, "idx", split) for split in ("full", "text"))
+        embedded = MNIST().load(root, "embedded", "text")
+        return [(full, "test"), (text, "held_out"), (embedded, "test"), (embedded, "held_out")]
+    dataset = DATASETS[data]()
+    loaded = dataset.load(root, next(name for name in dataset.sources if name != "auto"), dataset.splits[0])
+    return [(loaded, "test"), (loaded, "held_out")]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-root", type=Path, required=True)
+    parser.add_argument("--data", choices=sorted(EVALUATORS), default="mnist")
+    parser.add_argument("--data-root", type=Path, default=Path("data"), help="folder of its files; glyphs needs none")
     args = parser.parse_args()
-    classifier = load_classifier()
-    full = MNIST().load(args.data_root, "idx", "full")
-    text = MNIST().load(args.data_root, "idx", "text")
-    embedded = MNIST().load(args.data_root, "embedded", "text")
+    classifier = load_classifier(args.data)
+    sets = real_sets(args.data, args.data_root)
 
     print("| source | real images | floor images | floor | 10,000 images of uniform noise | black |")
     print("| --- | --- | --- | --- | --- | --- |")
     noise = torch.randint(0, 256, (10_000, 1, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    for loaded, name in [(full, "test"), (text, "held_out"), (embedded, "test"), (embedded, "held_out")]:
+    for loaded, name in sets:
         real, train = getattr(loaded, name).images, loaded.train.images
         scorer = ImageScorer(classifier, real, train)
         used = f"{min(len(train), 10_000):,} of {len(train):,} training images"
@@ -49,18 +61,21 @@ def main() -> None:
         print(f"| {loaded.source} | {name}, {len(real):,} | {used} | {scorer.floor:.3f} |", end="")
         print("".join(f" {score:.0f} |" for score in scores))
 
-    scorer = ImageScorer(classifier, full.test.images, full.train.images)
-    images, labels = subset(full.train.images, 10_000), subset(full.train.labels, 10_000)
-    half = torch.randperm(10_000, generator=torch.Generator().manual_seed(0))
+    loaded, _ = sets[0]
+    scorer = ImageScorer(classifier, loaded.test.images, loaded.train.images)
+    images, labels = subset(loaded.train.images, 10_000), subset(loaded.train.labels, 10_000)
+    count = len(images)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
     ladder = {
         "nothing (the floor)": images,
         **{f"Gaussian noise, sigma {sigma}": noisy(images, sigma) for sigma in (8, 16, 32, 64)},
         **{f"shifted by {pixels} px": shifted(images, pixels) for pixels in (1, 2)},
-        "class 2 missing": images[labels != 2],
-        "1,000 images, ten times each": images[::10].repeat(10, 1, 1, 1),
-        "half of them noise": torch.cat([images[half[:5_000]], noise[:5_000]]),
+        f"class {DATASETS[args.data].class_names[2]} missing": images[labels != 2],
+        f"{count // 10:,} images, ten times each": images[order[: count // 10]].repeat(10, 1, 1, 1),
+        "half of them noise": torch.cat([images[order[: count // 2]], noise[: count // 2]]),
     }
-    print("\n| 10,000 training images, with | distance from the 10,000 test images | smallest class | confidence |")
+    print(f"\n| {count:,} training images, with | distance from the {len(loaded.test):,} test images ", end="")
+    print("| smallest class | confidence |")
     print("| --- | --- | --- | --- |")
     for name, fakes in ladder.items():
         scores = scorer.score(fakes)

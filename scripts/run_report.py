@@ -1,12 +1,15 @@
-"""Curves, grids and a table of test-image FID over the milestones of a run, for docs/results.
+"""Curves, grids, a table and a record of a run, for docs/results and the README's table of variants.
 
-    python scripts/run_report.py RUN --out docs/results/NAME [--grids 1000 10000]
+    python scripts/run_report.py RUN --out docs/results/NAME [--grids 1000 10000] [--measure 1000 10000]
 
-Writes NAME_curves.png, NAME_step_N.png for each step asked for, and prints markdown: one row per step that a
-snapshot or checkpoint holds, each measured like `gan evaluate`, and the shares of predicted classes. About 10 s a row.
+Writes NAME_curves.png, NAME_step_N.png for each grid asked for, NAME_thumbnail.png and NAME.json (what
+scripts/variants_table.py reads), and prints markdown: one row per step that a snapshot or checkpoint holds (or that
+--measure names), each measured on test images like `gan evaluate`, with the shares of predicted classes; then the means
+of the logged losses over the last half of the run. A row takes as long as drawing 10,000 images does.
 """
 
 import argparse
+import json
 import re
 from pathlib import Path
 
@@ -18,19 +21,29 @@ from gan.config import read_config
 from gan.data.datamodule import ImageDataModule
 from gan.evaluation import Measurement
 from gan.images import grid, write_png
+from gan.sampling import Sampler
 
 PANELS = {
     "losses": ("loss/discriminator", "loss/generator"),
     "D(x) and D(G(z))": ("probability/real", "probability/fake", "probability/equilibrium"),
+    "D's accuracy": ("accuracy/real", "accuracy/fake"),
     "gradient norms": ("gradient_norm/discriminator", "gradient_norm/generator"),
     "FID on held-out images": ("metric/fid", "metric/fid_floor"),
 }
+MEANS = (
+    "loss/discriminator",
+    "loss/generator",
+    "probability/real",
+    "probability/fake",
+    "accuracy/real",
+    "accuracy/fake",
+)
 POINTS = 400  # of a curve; longer ones are averaged to this many
+THUMBNAIL = 6  # images
 
 
-def curves(run: Path, out: Path) -> None:
+def curves(events: EventAccumulator, out: Path) -> None:
     """One panel per chart of TensorBoard's layout; FID in logarithmic scale."""
-    events = EventAccumulator(str(run), size_guidance={"scalars": 0}).Reload()
     figure, axes = plt.subplots(1, len(PANELS), figsize=(4.2 * len(PANELS), 3.2), layout="constrained")
     for axis, (title, tags) in zip(axes, PANELS.items(), strict=True):
         for tag in tags:
@@ -44,39 +57,68 @@ def curves(run: Path, out: Path) -> None:
     figure.savefig(out, dpi=80)
 
 
+def record(run: Path, sampler: Sampler) -> dict[str, object]:
+    """What the README's table says of the run: the last measurement on test images, and what was trained."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    row = [row for row in rows if row["role"] == "report"][-1]
+    config = read_config(str(run / "config.yaml"))
+    keys = ("data_set", "source", "step", "images_seen", "seed", "fid", "fid_floor", "num_fake", "commit", "protocol")
+    last_start = json.loads((run / "provenance.json").read_text())
+    return {
+        "variant": config["model"]["class_path"].rsplit(".", 1)[1],
+        "precision": str((last_start if isinstance(last_start, dict) else last_start[-1])["precision"]),
+        **{key: row[key] for key in keys},
+    }
+
+
 def main() -> None:
-    """Print the report, write its pictures."""
+    """Print the report, write its pictures and its record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="start of the pictures' names")
+    parser.add_argument("--out", type=Path, required=True, help="start of the files' names")
     parser.add_argument("--grids", type=int, nargs="*", default=[], help="steps whose grid is written")
+    parser.add_argument("--measure", type=int, nargs="*", help="steps that are measured; all when left out")
+    parser.add_argument("--data-root", help="where the data are now, if they have moved")
     options = parser.parse_args()
-    curves(options.run, options.out.with_name(f"{options.out.name}_curves.png"))
-    data = ImageDataModule(**read_config(str(options.run / "config.yaml"))["data"])
+    events = EventAccumulator(str(options.run), size_guidance={"scalars": 0}).Reload()
+    curves(events, options.out.with_name(f"{options.out.name}_curves.png"))
+    config = read_config(str(options.run / "config.yaml"))["data"]
+    data = ImageDataModule(**config | ({"root": options.data_root} if options.data_root else {}))
     data.prepare_data()
     data.setup()
     measurement = Measurement(data.loaded, "report", 10000)
     files: dict[int, Path] = {}  # by step; of one step a snapshot and a checkpoint hold the same generator
     for file in [*(options.run / "checkpoints").glob("*.ckpt"), *(options.run / "checkpoints").glob("*.safetensors")]:
         files[int(re.fullmatch(r"\w+_step_(\d+)\.\w+", file.name)[1])] = file
-    rows = [(step, files[step], measurement(gan.load(files[step]))) for step in sorted(files)]
+    for step in options.grids:
+        write_png(grid(gan.load(files[step]).sample(100)), options.out.with_name(f"{options.out.name}_step_{step}.png"))
+    last = gan.load(files[max(files)])
+    write_png(grid(last.sample(THUMBNAIL), THUMBNAIL), options.out.with_name(f"{options.out.name}_thumbnail.png"))
+    text = json.dumps(record(options.run, last), indent=1)
+    options.out.with_name(f"{options.out.name}.json").write_text(text + "\n")
+
+    steps = [step for step in sorted(files) if options.measure is None or step in options.measure]
+    rows = [(step, measurement(gan.load(files[step]))) for step in steps]
     print("| step | FID | median confidence | unsure | rarest class |\n| --- | --- | --- | --- | --- |")
-    for step, _, row in rows:
+    names = data.class_names
+    for step, row in rows:
         print(
             f"| {step:,} | {row['fid']:.2f} | {row['median_confidence']:.3f} | {row['unsure_share']:.1%} "
-            f"| {row['min_class_share']:.1%} ({row['class_share'].index(row['min_class_share'])}) |"
+            f"| {row['min_class_share']:.1%} ({names[row['class_share'].index(row['min_class_share'])]}) |"
         )
     real_images = measurement.scorer.score(data.loaded.test.images)
     print(f"| real test images | | {real_images.median_confidence:.3f} | {real_images.unsure_share:.1%} | |")
-    print(f"\nFloor: {measurement.floor:.2f}. Protocol {rows[-1][2]['protocol']}.\n")
-    names = data.class_names
+    print(f"\nFloor: {measurement.floor:.2f}." + (f" Protocol {rows[-1][1]['protocol']}.\n" if rows else "\n"))
     print(f"| step | {' | '.join(names)} |\n|{' --- |' * (len(names) + 1)}")
-    for step, file, row in rows:
+    for step, row in rows:
         print(f"| {step:,} | " + " | ".join(f"{share:.1%}" for share in row["class_share"]) + " |")
-        if step in options.grids:
-            write_png(grid(gan.load(file).sample(100)), options.out.with_name(f"{options.out.name}_step_{step}.png"))
     real = data.loaded.test.labels.bincount(minlength=len(names)).double() / len(data.loaded.test)
     print("| real test images | " + " | ".join(f"{share:.1%}" for share in real.tolist()) + " |")
+
+    half = max(files) / 2
+    print(f"\nMeans of the steps after {half:g}:\n\n| {' | '.join(MEANS)} |\n|{' --- |' * len(MEANS)}")
+    tails = [[event.value for event in events.Scalars(tag) if event.step > half] for tag in MEANS]
+    print("| " + " | ".join(f"{sum(tail) / len(tail):.3f}" for tail in tails) + " |")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -20,13 +19,3 @@ def mnist_root() -> Path:
     if not (MNIST_ROOT / "train-images-idx3-ubyte.gz").exists():
         pytest.skip("the official MNIST files are not at ../shared/data/mnist")
     return MNIST_ROOT
-
-
-@pytest.fixture(scope="session")
-def goldens() -> dict[str, np.ndarray]:
-    """Vectors that TensorFlow and Keras computed."""
-    path = MNIST_ROOT.parents[1] / "goldens" / "tf_keras.npz"
-    if not path.exists():
-        pytest.skip("TensorFlow's vectors are not at ../shared/goldens/tf_keras.npz")
-    with np.load(path, allow_pickle=False) as archive:
-        return dict(archive)

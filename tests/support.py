@@ -1,11 +1,13 @@
 """Small real runs for tests: tiny networks, real digits, a bare Lightning trainer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from gan.data.mnist import read_embedded
 from gan.module import AdversarialModule
@@ -102,6 +104,17 @@ def train(
     )
     trainer.fit(module, batches or Digits(module.recipe.batch_size), ckpt_path=ckpt_path, weights_only=True)
     return trainer
+
+
+def optimised(make: Callable[..., Optimizer], start: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """A parameter's values after each update."""
+    parameter = torch.nn.Parameter(torch.tensor(start))
+    optimizer, history = make([parameter]), []
+    for gradient in gradients:
+        parameter.grad = torch.tensor(gradient)
+        optimizer.step()
+        history.append(parameter.detach().clone().numpy())
+    return np.stack(history)
 
 
 def weights(module: torch.nn.Module) -> dict[str, Tensor]:

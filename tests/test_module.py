@@ -47,25 +47,41 @@ def test_max_steps_is_the_number_of_generator_updates(variant, d_steps, g_steps,
     d_updates = sum(d for d, _ in counter.changes)
     full_rounds, rest = divmod(steps, g_steps)
     assert trainer.global_step == steps == g_updates
-    assert d_updates == module.discriminator_updates == d_steps * (full_rounds + (rest > 0))
+    a_batch = 2 if module.recipe.discriminator_update == "real_then_fake" else 1
+    assert d_updates * a_batch == module.discriminator_updates == a_batch * d_steps * (full_rounds + (rest > 0))
     assert module.images_seen == d_updates * module.recipe.batch_size
     assert sorted(set(counter.clock)) in (list(range(1, steps + 1)), list(range(steps + 1)))  # no number is skipped
+
+
+def memory(optimizer):
+    """A copy of what an optimizer keeps of each parameter."""
+    states = enumerate(optimizer.state.values())
+    return {f"{number} {key}": value.clone() for number, state in states for key, value in state.items()}
 
 
 @pytest.mark.parametrize("variant", ALL)
 @pytest.mark.parametrize("latent", ["shared", "fresh"])
 def test_an_update_touches_one_network_only(variant, latent):
-    """Weights and gradients of the other network stay as they were, and it is frozen while the step is taken."""
+    """All its weights move; of the other network nothing does, nor its optimizer, and it is frozen in the step.
+
+    But D's moving statistics may in G's update, which runs D in training mode.
+    """
     module = tiny(variant, {"latent": latent})
     updates = []
 
     def watched(update, mine, other):
         def watched_update(*arguments):
-            weights_before, gradients_before, mine_before = parameters(other), gradients(other), parameters(mine)
+            other_optimizer = module.trainer.optimizers[0 if other is g else 1]
+            gradients_before, memory_before = gradients(other), memory(other_optimizer)
+            before, mine_before = weights(other), parameters(mine)
             statistics = update(*arguments)
-            assert same(weights_before, parameters(other))
+            moved = {name for name, tensor in weights(other).items() if not torch.equal(tensor, before[name])}
+            allowed = {name for name, _ in other.named_buffers() if "running_" in name or "num_batches" in name}
+            assert moved <= (allowed if other is d else set())
             assert same(gradients_before, gradients(other))
-            assert not same(mine_before, parameters(mine))
+            assert same(memory_before, memory(other_optimizer))
+            stuck = {name for name, tensor in parameters(mine).items() if torch.equal(tensor, mine_before[name])}
+            assert not stuck
             assert all(parameter.requires_grad for parameter in module.parameters())  # given back
             updates.append(mine)
             return statistics
@@ -82,7 +98,7 @@ def test_an_update_touches_one_network_only(variant, latent):
     g, d = module.generator, module.discriminator
     module._update_discriminator = watched(module._update_discriminator, d, g)
     module._update_generator = watched(module._update_generator, g, d)
-    train(module, 4, Frozen())
+    train(module, 4, Frozen(), precision="64-true")  # first steps of MLPGAN are below float32's resolution
     assert updates == [d, g] * 4
 
 
@@ -94,7 +110,9 @@ def test_an_exception_inside_the_step_leaves_nothing_frozen(variant, where):
     def broken(*_):
         raise ArithmeticError("broken loss")
 
-    module.loss = module.loss._replace(**{where: broken})
+    module.loss = module.loss._replace(
+        **{where: broken} | ({"halves": (broken, broken)} if where == "discriminator" else {})
+    )
     before = parameters(module.generator)
     with pytest.raises(ArithmeticError, match="broken loss"):
         train(module, 3)
@@ -252,6 +270,7 @@ OVERRIDES = [
     {"d_steps": 2},
     {"g_steps": 2},
     {"balance": {"low": 0.9, "high": 1.0}},
+    {"discriminator_update": "real_then_fake"},
 ]
 CONVOLUTIONAL_OVERRIDES = [
     {"generator": {"channels": [8, 5]}},
@@ -266,12 +285,46 @@ CONVOLUTIONAL_OVERRIDES = [
     {"generator_optimizer": {"beta2": 0.9}},
     {"discriminator_optimizer": {"epsilon": 1e-3}},
     {"balance": {"low": 0.0, "high": 0.0}},
+    {"fakes": "inference"},
+    {"real_range": "unit"},
+    {"step_count": "shared", "generator_optimizer": "tensorflow_adam", "discriminator_optimizer": "tensorflow_adam"},
+    {"discriminator": {"norm": "batch"}, "frozen_batch_norm": "moving"},
 ]
+FULL_RESOLUTION_OVERRIDES = [
+    {"generator": {"channels": [4, 5, 3]}},
+    {"generator": {"dropout": 0.5}},
+    {"generator": {"momentum": 0.5}},
+    {"generator": {"activation": "tanh"}},
+    {"discriminator": {"kernel": 5}},
+    {"discriminator": {"strides": [2, 2, 1, 2]}},
+    {"discriminator": {"padded": [0]}},
+    {"discriminator": {"padded": None}},
+    {"discriminator": {"norm": "none"}},
+    {"discriminator": {"norm": "batch_everywhere"}},
+    {"discriminator": {"dropout": 0.0}},
+    {"discriminator": {"momentum": 0.2}},  # changes the buffers
+    {"fakes": "training"},
+    {"step_count": "own"},
+    {"discriminator_update": "joint"},
+    {"frozen_batch_norm": "moving"},
+]
+UPSAMPLING_OVERRIDES = [
+    {"generator": {"channels": [6, 5, 4]}},
+    {"generator": {"momentum": 0.5}},
+    {"generator": {"activation": "relu"}},
+    {"discriminator": {"channels": [3, 4, 5]}},
+    {"discriminator": {"dropout": 0.0}},
+    {"latent": "shared"},
+]
+ELSEWHERE = {"sampling"}  # of the real images: tests/data/test_batches.py
 
 
 @pytest.mark.parametrize(
     ("variant", "change"),
-    [("MLPGAN", change) for change in OVERRIDES] + [("DCGAN", change) for change in CONVOLUTIONAL_OVERRIDES],
+    [("MLPGAN", change) for change in OVERRIDES]
+    + [("DCGAN", change) for change in CONVOLUTIONAL_OVERRIDES]
+    + [("FullResolutionDCGAN", change) for change in FULL_RESOLUTION_OVERRIDES]
+    + [("UpsamplingDCGAN", change) for change in UPSAMPLING_OVERRIDES],
     ids=str,
 )
 def test_every_accepted_override_changes_the_networks_or_the_first_updates(variant, change):
@@ -287,7 +340,8 @@ def test_every_accepted_override_changes_the_networks_or_the_first_updates(varia
 
 
 def test_the_overrides_cover_every_field():
-    assert {key for change in OVERRIDES for key in change} == set(tiny_recipe("MLPGAN").to_dict())
+    every = [*OVERRIDES, *CONVOLUTIONAL_OVERRIDES, *FULL_RESOLUTION_OVERRIDES]
+    assert {key for change in every for key in change} | ELSEWHERE == set(tiny_recipe("MLPGAN").to_dict())
 
 
 def test_balance_trains_the_weaker_network_only():
@@ -316,6 +370,7 @@ def test_a_batch_of_the_generator_alone_has_noise_of_its_own():
 
 @pytest.mark.parametrize("variant", ALL)
 def test_bfloat16_keeps_losses_in_float32_and_near_those_of_float32(variant):
+    """The first two within 2 %, those of three rounds within 5 %; over 12 seeds the most were 0.8 and 1.2 %."""
     losses = {}
     for precision in ("32-true", "bf16-mixed"):
         module, record = tiny(variant, seed=1), Recorder()
@@ -325,7 +380,9 @@ def test_bfloat16_keeps_losses_in_float32_and_near_those_of_float32(variant):
         losses[precision] = [
             float(outputs[f"loss/{n}"]) for outputs in record.outputs for n in ("discriminator", "generator")
         ]
+    assert losses["bf16-mixed"][:2] == pytest.approx(losses["32-true"][:2], rel=0.02)
     assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=0.05)
+    assert losses["bf16-mixed"] != losses["32-true"]
 
 
 def test_a_loss_may_read_the_real_logits_in_the_generator_update():

@@ -1,49 +1,68 @@
-"""Optimizers and schedules against TensorFlow, Keras and their closed forms."""
+"""Optimizers and schedules against their closed forms; against TensorFlow and Keras in test_goldens.py."""
 
 import numpy as np
 import pytest
 import torch
+from goldens import make_vectors
+from support import optimised
 
-from gan.optimizers import OPTIMIZERS, adam, exponential_decay, linear_ramp, momentum_sgd, tensorflow_adam
-
-
-def run(make, start, gradients):
-    """Parameters after each update."""
-    parameter = torch.nn.Parameter(torch.tensor(start))
-    optimizer, history = make([parameter]), []
-    for gradient in gradients:
-        parameter.grad = torch.tensor(gradient)
-        optimizer.step()
-        history.append(parameter.detach().clone().numpy())
-    return np.stack(history)
-
-
-@pytest.mark.parametrize(
-    ("key", "make"),
-    [
-        ("momentum_tf1_.01_.5", lambda p: momentum_sgd(p, lr=0.01, momentum=0.5)),
-        ("adam_tf1_default", lambda p: tensorflow_adam(p)),
-        ("adam_keras_2e-4_b.5", lambda p: tensorflow_adam(p, lr=2e-4, beta1=0.5, epsilon=1e-7)),
-    ],
-)
-def test_matches_tensorflow(goldens, key, make):
-    history = run(make, goldens[f"{key}/p0"], goldens[f"{key}/grads"])
-    np.testing.assert_allclose(history, goldens[f"{key}/params"], rtol=1e-5, atol=1e-8)
+from gan.optimizers import OPTIMIZERS, adam, exponential_decay, linear_ramp, tensorflow_adam
 
 
 def test_tensorflow_adam_is_its_formula():
     """lr sqrt(1 - β2^t) / (1 - β1^t) · m / (sqrt(v) + ε), by hand, with gradients as small as ε."""
     rng = np.random.default_rng(0)
     gradients = (rng.standard_normal((6, 5)) * np.array([1e-8, 1e-6, 1e-3, 1, 100])).astype(np.float32)
-    w, m, v, expected = np.zeros(5), np.zeros(5), np.zeros(5), []
-    for t, g in enumerate(gradients.astype(np.float64), start=1):
-        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
-        w = w - 1e-3 * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t) * m / (v**0.5 + 1e-7)
-        expected.append(w)
-    history = run(lambda p: tensorflow_adam(p, epsilon=1e-7), np.zeros(5, np.float32), gradients)
+    expected = make_vectors.tensorflow_adam(np.zeros(5), gradients.astype(np.float64), 1e-3, 0.9, 0.999, epsilon=1e-7)
+    history = optimised(lambda p: tensorflow_adam(p, epsilon=1e-7), np.zeros(5, np.float32), gradients)
     np.testing.assert_allclose(history, expected, rtol=1e-4, atol=1e-10)
-    other = run(lambda p: adam(p, epsilon=1e-7), np.zeros(5, np.float32), gradients)
-    assert not np.allclose(other[:, 1], np.array(expected)[:, 1], rtol=0.1)  # where ε matters, its place does
+    other = optimised(lambda p: adam(p, epsilon=1e-7), np.zeros(5, np.float32), gradients)
+    assert not np.allclose(other[:, 1], expected[:, 1], rtol=0.1)  # where ε matters, its place does
+
+
+@pytest.mark.parametrize("saved_after", [0, 2])
+def test_a_shared_step_count_is_that_of_one_keras_instance(saved_after):
+    """Two parameters updated in turn by one Adam formula whose t counts both, and again after a reload."""
+    gradients = np.random.default_rng(0).standard_normal((6, 2, 3))
+    w, m, v, t, expected = np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 3)), 0, []
+    for pair in gradients:
+        for i in (0, 0, 1):  # the first twice a round, as 002's discriminator
+            t += 1
+            m[i], v[i] = 0.5 * m[i] + 0.5 * pair[i], 0.999 * v[i] + 0.001 * pair[i] ** 2
+            w[i] -= 2e-4 * (1 - 0.999**t) ** 0.5 / (1 - 0.5**t) * m[i] / (v[i] ** 0.5 + 1e-7)
+        expected.append(w.copy())
+
+    def make():
+        parameters = [torch.nn.Parameter(torch.zeros(3, dtype=torch.float64)) for _ in range(2)]
+        adams = [tensorflow_adam([p], lr=2e-4, beta1=0.5, epsilon=1e-7) for p in parameters]
+        adams[1].share_step_count(adams[0])
+        return parameters, adams
+
+    parameters, adams = make()
+    for number, pair in enumerate(gradients):
+        if number == saved_after > 0:
+            before, states = parameters, [adam.state_dict() for adam in adams]
+            parameters, adams = make()
+            for new, old, adam, state in zip(parameters, before, adams, states, strict=True):
+                new.data = old.data
+                adam.load_state_dict(state)
+        for i in (0, 0, 1):
+            parameters[i].grad = torch.tensor(pair[i])
+            adams[i].step()
+        now = torch.stack([p.detach() for p in parameters]).numpy()
+        np.testing.assert_allclose(now, expected[number], rtol=1e-10)
+    assert adams[0].param_groups[0]["lr"] == 2e-4
+
+
+def test_states_written_before_step_counts_could_be_shared_still_load():
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.ones(2)
+    optimizer = tensorflow_adam([parameter])
+    optimizer.step()
+    state = {key: value for key, value in optimizer.state_dict().items() if key != "shared_updates"}
+    again = tensorflow_adam([parameter])
+    again.load_state_dict(state)
+    assert again.state_dict()["shared_updates"] == 1
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
@@ -54,7 +73,7 @@ def test_state_round_trips(name, tmp_path):
     def make(parameters):
         return OPTIMIZERS[name](parameters, lr=0.1)
 
-    straight = run(make, np.ones(4, np.float32), gradients)[-1]
+    straight = optimised(make, np.ones(4, np.float32), gradients)[-1]
     first = torch.nn.Parameter(torch.ones(4))
     optimizer = make([first])
     for gradient in gradients[:3]:

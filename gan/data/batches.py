@@ -10,7 +10,6 @@ from gan.errors import UserError
 from gan.streams import stream
 
 RESIDENT_BYTES = 2 * 2**30  # sets of at most this size live on the training device; MNIST has 47 MB
-LEAST_BATCHES = 1000  # of what Lightning takes for an epoch: the end of one costs it as much time as several batches
 
 
 class DeviceBatches:
@@ -22,8 +21,8 @@ class DeviceBatches:
     image of it from the r-th on: all ranks together see what one would. `position`, the number of images drawn by all
     ranks, says where the stream stands; it is the whole state.
 
-    Lightning sees an "epoch" of `len(self)` batches: a pass over the set, or LEAST_BATCHES if that is more. It has a
-    length lest Lightning fetch one batch ahead, which would put `position` in a checkpoint one batch too far.
+    Lightning sees an epoch of `len(self)` batches. It has a length lest Lightning fetch one batch ahead, which would
+    put `position` in a checkpoint one batch too far.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class DeviceBatches:
         self._epoch, self._order = -1, torch.empty(0)  # the permutation, or the draws, at hand
 
     def __len__(self) -> int:
-        return max(LEAST_BATCHES, len(self.images) // self.batch_size)
+        return max(1, len(self.images) // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for _ in range(len(self)):

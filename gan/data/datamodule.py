@@ -108,7 +108,7 @@ class ImageDataModule(pl.LightningDataModule):
         trainer = self.trainer
         assert trainer is not None, "Lightning attaches the trainer"
         position = self.position
-        model: Any = trainer.lightning_module  # an AdversarialModule, or anything with these two attributes
+        model: Any = trainer.lightning_module  # an AdversarialModule, or anything with such a recipe and run_seed
         self._batches = DeviceBatches(
             self.loaded.train,
             batch_size=model.recipe.batch_size,

@@ -11,6 +11,7 @@ from gan.data.fashion_mnist import FashionMNIST
 from gan.data.folder import Folder
 from gan.data.glyphs import Glyphs
 from gan.data.mnist import MNIST
+from gan.data.notmnist import NotMNIST
 from gan.data.split import LoadedData, Split
 
 __all__ = ["DATASETS", "Dataset", "LoadedData", "Split"]
@@ -41,4 +42,5 @@ DATASETS: dict[str, Any] = {
     "folder": Folder,
     "glyphs": Glyphs,
     "mnist": MNIST,
+    "notmnist": NotMNIST,
 }

@@ -18,6 +18,7 @@ import PIL
 import torch
 from PIL import Image, ImageOps
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from torch import Tensor
 from tqdm import tqdm
 
 from gan.data.idx import Bytes
@@ -81,19 +82,22 @@ class Folder:
                 f"{root}: too few pictures: {', '.join(f'{part} {count}' for part, count in counts.items())}, but each "
                 "part needs at least one (a hash of the pixels decides); add pictures"
             )
-        whole = reading.whole()
+        images, labels = reading.tensors()
         first, second = counts["train"], counts["train"] + counts["held_out"]
+        bounds = {
+            "train": (0, first if split == "hash" else second),
+            "held_out": (first, second),
+            "test": (second, len(images)),
+        }
         return LoadedData(
             name=self.name,
             source="folder",
-            train=_cut(whole, 0, first if split == "hash" else second),
-            held_out=_cut(whole, first, second),
-            test=_cut(whole, second, len(whole)),
+            **{part: Split(images[start:stop], labels[start:stop]) for part, (start, stop) in bounds.items()},
             provenance={
                 "name": self.name,
                 "source": "folder",
                 "split": split,
-                "counts": counts | ({"train": second} if split == "full" else {}),
+                "counts": {part: stop - start for part, (start, stop) in bounds.items()},
                 "held_out_is_trained_on": split == "full",
                 "files": {"pictures": reading.sha256()},
                 "official": False,
@@ -138,8 +142,9 @@ class _Reading:
                 content = stream.read(MAX_BYTES + 1)
             self.contents[name] = hashlib.sha256(content).digest()
             pixels = to_pixels(decode_picture(content), self.image_shape)
-        except (PictureError, OSError) as error:
-            self.unreadable[name] = str(getattr(error, "strerror", None) or error)
+        except Exception as error:  # hostile bytes raise whatever a decoder meets
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            self.unreadable[name] = " ".join(reason.split())[:160]
             return
         part = part_of(pixels)
         if part == "train":
@@ -153,7 +158,7 @@ class _Reading:
         labels = dict(self.listing.files)
         of_class = np.bincount(list(labels.values()))
         bad = np.bincount([labels[name] for name in self.unreadable], minlength=len(of_class))
-        examples = [f"{name!r} ({reason})" for name, reason in self.unreadable.items()]
+        examples = [f"{name!r}: {reason}" for name, reason in self.unreadable.items()]
         for label in np.flatnonzero(2 * bad > of_class)[:1]:
             which = f"class {class_names[label]!r}: " if class_names else ""
             first = next(
@@ -174,15 +179,15 @@ class _Reading:
                 f"such as {links[0]!r}; copy the pictures, or make hard links"
             )
 
-    def whole(self) -> Split:
-        """All images: train, held out, test; the array is as long as there are readable files."""
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """Images (N, C, H, W) uint8 and labels (N,) int64 of all that could be read: train, held out, test."""
         stop = len(self.labels["train"])
         for images in self.waiting.values():
             for pixels in images:
                 self.images[stop] = pixels
                 stop += 1
         labels = [label for part in self.labels.values() for label in part]
-        return Split(torch.from_numpy(self.images)[:stop], torch.tensor(labels))
+        return torch.from_numpy(self.images)[:stop], torch.tensor(labels)
 
     def sha256(self) -> str:
         """Over name, NUL and content's sha256 of each file, in the order of the names."""
@@ -199,19 +204,16 @@ def part_of(pixels: Bytes) -> str:
 
 
 def to_pixels(picture: Image.Image, image_shape: tuple[int, int, int]) -> Bytes:
-    """A picture of any mode and size as (C, size, size) uint8; raises PictureError for what has no 8-bit meaning."""
-    channels, *size = image_shape
-    try:
-        if picture.mode.startswith(("I", "F")):
-            picture = _from_16_bit(picture)
-        elif picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
-            white = Image.new("RGBA", picture.size, "white")
-            picture = Image.alpha_composite(white, picture.convert("RGBA"))
-        picture = picture.convert("L" if channels == 1 else "RGB")
-        square = ImageOps.fit(picture, (size[1], size[0]), Image.Resampling.LANCZOS)
-    except (OSError, ValueError) as error:
-        raise PictureError(f"mode {picture.mode} cannot be converted ({error})") from None
-    return np.asarray(square).reshape(*size, channels).transpose(2, 0, 1)
+    """A picture of any mode and size as (C, H, W) uint8; raises PictureError for pixels without a known range."""
+    channels, height, width = image_shape
+    if picture.mode.startswith(("I", "F")):
+        picture = _from_16_bit(picture)
+    elif picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture.convert("RGBA"))
+    picture = picture.convert("L" if channels == 1 else "RGB")
+    square = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
+    return np.asarray(square).reshape(height, width, channels).transpose(2, 0, 1)
 
 
 def _from_16_bit(picture: Image.Image) -> Image.Image:
@@ -220,7 +222,3 @@ def _from_16_bit(picture: Image.Image) -> Image.Image:
     if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65535:
         raise PictureError(f"pixels of mode {picture.mode} outside 0 … 65535, or not whole; save it with 8 or 16 bits")
     return Image.fromarray(((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
-
-
-def _cut(split: Split, start: int, stop: int) -> Split:
-    return Split(split.images[start:stop], split.labels[start:stop])  # views: nothing is copied

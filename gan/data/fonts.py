@@ -136,6 +136,7 @@ def read_face(path: Path, name: str, family: str | None = None) -> Face:
         font = ImageFont.truetype(io.BytesIO(content), EM, layout_engine=ImageFont.Layout.BASIC)
         absent = _draw(font, ABSENT)
         letters = tuple(_draw(font, letter) for letter in LETTERS)
+        own_name = font.getname()[0] or Path(name).stem
     except FontError:
         raise
     except (OSError, ValueError, SyntaxError, MemoryError):
@@ -146,7 +147,6 @@ def read_face(path: Path, name: str, family: str | None = None) -> Face:
             raise FontError(f"has no {character}")
     if len(set(pixels)) < len(LETTERS):
         raise FontError("draws the same for two letters")
-    own_name = font.getname()[0] or Path(name).stem
     return Face(name, hashlib.sha256(content).hexdigest(), family or family_of(own_name), letters)
 
 

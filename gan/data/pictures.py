@@ -33,6 +33,6 @@ def decode_picture(content: bytes) -> Image.Image:
         raise
     except Image.DecompressionBombError:
         raise PictureError(f"more than {MAX_PIXELS:,} pixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error, zlib.error) as error:
+    except (OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, struct.error, zlib.error) as error:
         reason = "truncated" if "truncated" in str(error) else "no picture, or a damaged one"
         raise PictureError(f"{reason} (read as {', '.join(FORMATS)})") from None

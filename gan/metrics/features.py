@@ -44,6 +44,22 @@ EVALUATORS = {
         test_accuracy=0.9959,
         data_set="mnist",
     ),
+    "glyphs": Evaluator(
+        name="glyphs",
+        version=1,
+        file="glyphs_v1.safetensors",
+        sha256="2e8f7df50db0c4102b46a4697dc039e87d8e59d164fc2998e5acdd820fad0f35",
+        test_accuracy=0.993,
+        data_set="glyphs",
+    ),
+    "notmnist": Evaluator(
+        name="notmnist",
+        version=1,
+        file="notmnist_v1.safetensors",
+        sha256="fd0c211bd3befb76385d2886b15195eee15077e3bcb5d6d1f2e2d39463393153",
+        test_accuracy=0.9467980295566503,
+        data_set="notmnist",
+    ),
 }
 
 

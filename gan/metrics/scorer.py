@@ -1,4 +1,4 @@
-"""Score generated digits against real ones: Fréchet distance, class shares, confidence."""
+"""Score generated images against real ones: Fréchet distance, class shares, confidence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Scores:
     """What one set of fakes got; `dataclasses.asdict` makes it a row's values."""
 
     fid: float  # Fréchet distance in the classifier's features: not comparable with Inception's
-    class_share: list[float]  # per predicted digit; sums to 1
+    class_share: list[float]  # per predicted class; sums to 1
     min_class_share: float
     median_confidence: float  # over images, of the largest softmax probability
     unsure_share: float  # of images whose largest softmax probability is below 0.9: smudges

@@ -1,5 +1,7 @@
 """Strided convolutions with TensorFlow's SAME padding: the networks of text 000, the discriminators of 002 and 003."""
 
+import sys
+
 import torch
 from torch import Tensor, nn
 
@@ -7,6 +9,8 @@ from gan.choices import Choice
 from gan.errors import UserError
 from gan.networks.layers import SameConv2d, SameConvTranspose2d, check_sizes, keras_batch_norm, output_range
 from gan.networks.layers import activation as resolve_activation
+
+NORMS = {"batch": 1, "batch_everywhere": 0, "none": sys.maxsize}  # the first convolution that is normalised
 
 
 def _halved(size: int, times: int) -> list[int]:
@@ -67,7 +71,7 @@ class StridedDiscriminator(nn.Module):
         strides: one for each convolution; None for 2 everywhere.
         padded: numbers, from 0, of the convolutions whose maps get a row of zeros below and a column of zeros to the
             right before batch norm (002: Keras' ZeroPadding2D(((0, 1), (0, 1)))).
-        norm: `batch` or `none`.
+        norm: `batch` on all but the first convolution, `batch_everywhere` or `none`.
         momentum: of batch norm's moving statistics, as in `keras_batch_norm`.
     """
 
@@ -91,8 +95,8 @@ class StridedDiscriminator(nn.Module):
         check_sizes([kernel, *strides], "discriminator: kernel and strides")
         if len(strides) != len(channels):
             raise UserError(f"discriminator: {len(channels)} channels need as many strides, got {strides}")
-        if norm not in ("none", "batch"):
-            raise UserError(f"discriminator: norm must be none or batch, got {norm!r}")
+        if norm not in NORMS:
+            raise UserError(f"discriminator: norm must be one of {', '.join(NORMS)}, got {norm!r}")
         if any(not 0 <= number < len(channels) for number in padded or []):
             raise UserError(f"discriminator: padded must be numbers from 0 to {len(channels) - 1}, got {padded}")
         self.activation = resolve_activation(activation)
@@ -103,8 +107,7 @@ class StridedDiscriminator(nn.Module):
         )
         self.pads = [int(number in (padded or [])) for number in range(len(channels))]
         self.norms = nn.ModuleList(
-            keras_batch_norm(c, momentum) if norm == "batch" and depth else nn.Identity()
-            for depth, c in enumerate(channels)
+            keras_batch_norm(c, momentum) if depth >= NORMS[norm] else nn.Identity() for depth, c in enumerate(channels)
         )
         height, width = image_shape[1:]
         for stride, pad in zip(strides, self.pads, strict=True):

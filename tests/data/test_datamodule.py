@@ -8,7 +8,6 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from gan.data import batches
 from gan.data.datamodule import ImageDataModule
 from gan.errors import UserError
 
@@ -19,7 +18,7 @@ class Recorder(pl.LightningModule):
     def __init__(self, batch_size=700, run_seed=5):
         super().__init__()
         self.automatic_optimization = False
-        self.recipe, self.run_seed = SimpleNamespace(batch_size=batch_size), run_seed
+        self.recipe, self.run_seed = SimpleNamespace(batch_size=batch_size, sampling="permutation"), run_seed
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.seen = []
 
@@ -33,9 +32,8 @@ class Recorder(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def fit(model, data, steps, folder, ckpt_path=None, callback=None):
+def fit(model, data, steps, folder, ckpt_path=None):
     trainer = pl.Trainer(
-        callbacks=callback,
         max_steps=steps,
         accelerator="cpu",
         logger=False,
@@ -65,13 +63,6 @@ def test_set_up_once():
     assert data.loaded is loaded
 
 
-@pytest.fixture
-def short_epochs(monkeypatch):
-    """Lightning's epochs are passes over the set: 5 batches of 700."""
-    monkeypatch.setattr(batches, "LEAST_BATCHES", 1)
-
-
-@pytest.mark.usefixtures("short_epochs")
 @pytest.mark.parametrize(("drawn", "total"), [(2, 9), (5, 9), (7, 12)], ids=["mid-epoch", "epoch end", "straddling"])
 def test_resume_equals_going_on(tmp_path, drawn, total):
     whole, first, second = Recorder(), Recorder(), Recorder()
@@ -85,35 +76,6 @@ def test_resume_equals_going_on(tmp_path, drawn, total):
     fit(second, embedded(), total, tmp_path, ckpt_path=tmp_path / "half.ckpt")
     assert len(first.seen) == drawn
     assert torch.equal(torch.stack(whole.seen), torch.stack(first.seen + second.seen))
-
-
-class SaveAt(pl.Callback):
-    """Writes a checkpoint in the hook of a batch's end, as a run's callback does in the middle of training."""
-
-    def __init__(self, batch, path):
-        self.batch, self.path = batch, path
-
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-        if len(module.seen) == self.batch:
-            trainer.save_checkpoint(self.path)
-
-
-@pytest.mark.parametrize("drawn", [2, 5, 7, 10])
-@pytest.mark.parametrize("saved", ["at a batch's end", "after training"])
-def test_checkpoints_of_shorter_epochs_resume(tmp_path, drawn, saved, monkeypatch):
-    """Lightning keeps its place in an epoch in the checkpoint; epochs were passes over the set before."""
-    path = tmp_path / "old.ckpt"
-    whole, first, second = Recorder(), Recorder(), Recorder()
-    fit(whole, embedded(), 14, tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(batches, "LEAST_BATCHES", 1)
-        if saved == "after training":
-            fit(first, embedded(), drawn, tmp_path).save_checkpoint(path)
-        else:
-            fit(first, embedded(), 12, tmp_path, callback=SaveAt(drawn, path))
-    trainer = fit(second, embedded(), 14, tmp_path, ckpt_path=path)
-    assert trainer.global_step == 14
-    assert torch.equal(torch.stack(whole.seen), torch.stack(first.seen[:drawn] + second.seen))
 
 
 def test_resuming_draws_no_warning(tmp_path, recwarn):

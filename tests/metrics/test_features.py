@@ -1,13 +1,16 @@
-"""The shipped classifier: the right file, the stated accuracy, the same features whatever surrounds it."""
+"""The shipped classifiers: the right file, the stated accuracy, the same features whatever surrounds it."""
 
 import hashlib
 import shutil
+from pathlib import Path
 
 import pytest
 import safetensors
 import torch
 
+from gan.data.glyphs import Glyphs
 from gan.data.mnist import MNIST
+from gan.data.notmnist import NotMNIST
 from gan.errors import UserError
 from gan.metrics import features
 from gan.metrics.features import EVALUATORS, WEIGHTS, load_classifier
@@ -38,15 +41,36 @@ def test_shipped_file_is_the_recorded_one(name):
     assert header["training_data"]
 
 
-def test_accuracy_on_the_test_images(classifier, mnist_root):
-    test = MNIST().load(mnist_root, "idx", split="full").test
+def accuracy(name, test):
+    classifier = load_classifier(name)
     right = sum(
         int((classifier(images)[1].argmax(dim=1) == labels).sum())
         for images, labels in zip(test.images.split(500), test.labels.split(500), strict=True)
     )
-    assert len(test.images) == 10_000
-    assert right / 10_000 >= 0.994
-    assert right / 10_000 == pytest.approx(EVALUATORS["mnist"].test_accuracy, abs=2e-4)
+    return right / len(test)
+
+
+def test_accuracy_on_mnists_test_images(mnist_root):
+    test = MNIST().load(mnist_root, "idx", split="full").test
+    assert len(test) == 10_000
+    found = accuracy("mnist", test)
+    assert found >= 0.994
+    assert found == pytest.approx(EVALUATORS["mnist"].test_accuracy, abs=2e-4)
+
+
+def test_accuracy_on_glyphs_of_unseen_families(tmp_path):
+    test = Glyphs().load(tmp_path, "matplotlib", "family").test
+    found = accuracy("glyphs", test)
+    assert found == pytest.approx(EVALUATORS["glyphs"].test_accuracy, abs=5e-3)  # another FreeType, other pixels
+    assert accuracy("mnist", test) < 0.5  # a classifier of something else
+
+
+def test_accuracy_on_notmnists_test_images():
+    root = Path(__file__).resolve().parents[3] / "shared" / "data" / "notmnist"
+    if not (root / "t10k-images-idx3-ubyte.gz").exists():
+        pytest.skip("notMNIST's idx files are not at ../shared/data/notmnist")
+    test = NotMNIST().load(root, "idx", "hash").test
+    assert accuracy("notmnist", test) == pytest.approx(EVALUATORS["notmnist"].test_accuracy, abs=2e-3)
 
 
 def test_shapes_and_no_gradient(classifier, images):

@@ -1,78 +1,10 @@
-"""TensorFlow's SAME padding: against TensorFlow's vectors, and against its definition in numpy."""
+"""Layers beyond their vectors (test_goldens.py), and the shapes of the texts' networks."""
 
-import numpy as np
 import pytest
 import torch
 
-from gan.networks.layers import SameConv2d, SameConvTranspose2d, normalises_by_batch
+from gan.networks.layers import SameConv2d, SameConvTranspose2d, UpsampledConv2d, normalises_by_batch
 from gan.variants import VARIANTS
-
-CONVOLUTIONS = ["conv_k5s2_28", "conv_k5s2_14", "conv_k5s2_7", "conv_k3s2_28", "conv_k3s2_8", "conv_k3s1_4"]
-TRANSPOSED = ["convT_k5s2_2to4", "convT_k5s2_4to7", "convT_k5s2_7to14", "convT_k5s2_14to28", "convT_k3s1_28"]
-
-
-def channels_first(array):
-    return torch.tensor(array).permute(0, 3, 1, 2)
-
-
-def convolution(weight, stride):
-    """With TensorFlow's kernel (k, k, in, out)."""
-    layer = SameConv2d(weight.shape[2], weight.shape[3], weight.shape[0], stride=stride, bias=False)
-    layer.weight.data = torch.tensor(weight).permute(3, 2, 0, 1).contiguous()
-    return layer
-
-
-def transposed(weight, stride, size):
-    """With TensorFlow's kernel (k, k, out, in)."""
-    layer = SameConvTranspose2d(weight.shape[3], weight.shape[2], weight.shape[0], stride, size, bias=False)
-    layer.weight.data = torch.tensor(weight).permute(3, 2, 0, 1).contiguous()
-    return layer
-
-
-@pytest.mark.parametrize("key", CONVOLUTIONS)
-def test_convolution_matches_tensorflow(goldens, key):
-    layer = convolution(goldens[f"{key}/w"], 2 if "s2" in key else 1)
-    expected = channels_first(goldens[f"{key}/y"])
-    torch.testing.assert_close(layer(channels_first(goldens[f"{key}/x"])), expected, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("key", TRANSPOSED)
-def test_transposed_convolution_matches_tensorflow(goldens, key):
-    expected = channels_first(goldens[f"{key}/y"])
-    layer = transposed(goldens[f"{key}/w"], 2 if "s2" in key else 1, tuple(expected.shape[-2:]))
-    torch.testing.assert_close(layer(channels_first(goldens[f"{key}/x"])), expected, rtol=1e-5, atol=1e-5)
-
-
-# (size, kernel, stride); maps smaller than the kernel take another path
-SIZES = [(28, 5, 2), (7, 5, 2), (4, 3, 1), (9, 3, 2), (6, 1, 2), (4, 5, 2), (2, 5, 2), (1, 3, 1)]
-
-
-def same_by_definition(x, w, stride):
-    """Output (i, j) sees input rows i * stride - before …, zero outside; before = total // 2."""
-    n, height, width, _ = x.shape
-    k = w.shape[0]
-    rows, columns = -(-height // stride), -(-width // stride)
-    top = max((rows - 1) * stride + k - height, 0) // 2
-    left = max((columns - 1) * stride + k - width, 0) // 2
-    y = np.zeros((n, rows, columns, w.shape[3]))
-    for i, j, a, b in np.ndindex(rows, columns, k, k):
-        r, c = i * stride - top + a, j * stride - left + b
-        if 0 <= r < height and 0 <= c < width:
-            y[:, i, j] += x[:, r, c] @ w[a, b]
-    return y
-
-
-@pytest.mark.parametrize(("size", "kernel", "stride"), SIZES)
-def test_convolution_is_its_definition_and_the_transposed_one_its_adjoint(size, kernel, stride):
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((2, size, size, 3))
-    w = rng.standard_normal((kernel, kernel, 3, 4))
-    y = same_by_definition(x, w, stride)
-    torch.testing.assert_close(convolution(w, stride)(channels_first(x)), channels_first(y))
-    # <conv(x), v> = <x, conv_transpose(v)>, with the same kernel
-    v = rng.standard_normal(y.shape)
-    back = transposed(w, stride, (size, size))(channels_first(v))
-    assert float((channels_first(x) * back).sum()) == pytest.approx((y * v).sum())
 
 
 @pytest.mark.parametrize("size", [4, 7])
@@ -85,16 +17,59 @@ def test_biases_are_added_once(size):
         torch.testing.assert_close(layer(images) - without, torch.ones_like(without) * layer.bias.new([[[1]], [[-2]]]))
 
 
+def test_upsampled_convolution_is_an_upsampling_and_a_convolution():
+    layer = UpsampledConv2d(3, 4).double()
+    images = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
+    plain = torch.nn.functional.interpolate(images, scale_factor=2, mode="nearest")
+    plain = torch.nn.functional.conv2d(plain, layer.weight, layer.bias, padding=2)
+    torch.testing.assert_close(layer(images), plain)
+    direction = torch.randn_like(plain)
+    inputs = (images, layer.weight, layer.bias)
+    ours, theirs = (torch.autograd.grad((y * direction).sum(), inputs) for y in (layer(images), plain))
+    torch.testing.assert_close(ours, theirs)
+
+
+def shapes_of(module, layers):
+    """Output shapes of these layers in one pass of D over G's images, and all parameter counts by name."""
+    shapes = []
+    for layer in layers:
+        layer.register_forward_hook(lambda layer, inputs, output: shapes.append(tuple(output.shape[1:])))
+    module.discriminator(module.generator(torch.randn(2, 100)))
+    return shapes, {name: sum(p.numel() for p in layer.parameters()) for name, layer in module.named_modules()}
+
+
+def test_full_resolution_dcgan_has_the_text_s_shapes_and_parameters():
+    """Its printed summary of D: 320; 18,496; 256; … (Keras counts moving statistics: two more a channel)."""
+    module = VARIANTS["FullResolutionDCGAN"]()
+    g, d = module.generator, module.discriminator
+    shapes, count = shapes_of(module, (g.project, *g.deconvolutions, *d.convolutions, *d.norms, d.judge))
+    assert shapes == [(100_352,), (128, 28, 28), (64, 28, 28), (1, 28, 28),
+                      (32, 14, 14), (32, 14, 14), (64, 7, 7), (64, 8, 8), (128, 4, 4), (128, 4, 4),
+                      (256, 4, 4), (256, 4, 4), (1,)]  # fmt: skip
+    assert [count[f"discriminator.convolutions.{i}"] for i in range(4)] == [320, 18_496, 73_856, 295_168]
+    kept = [sum(b.numel() for b in norm.buffers() if b.ndim) for norm in d.norms]  # moving means and variances
+    assert [count[f"discriminator.norms.{i}"] + kept[i] for i in range(4)] == [0, 256, 512, 1024]
+    assert count["discriminator.judge"] == 4 * 4 * 256 + 1
+    assert count["generator.project"] == 100 * 100_352 + 100_352
+    assert [count[f"generator.deconvolutions.{i}"] for i in range(3)] == [147_584, 73_792, 577]
+    assert not normalises_by_batch(g)
+
+
+def test_upsampling_dcgan_has_the_text_s_shapes_and_fewer_parameters_in_its_discriminator():
+    module = VARIANTS["UpsamplingDCGAN"]()
+    g, d = module.generator, module.discriminator
+    shapes, count = shapes_of(module, (g.project, *g.convolutions, *d.convolutions, d.judge))
+    assert shapes == [(7 * 7 * 256,), (128, 14, 14), (64, 28, 28), (32, 28, 28), (1, 28, 28),
+                      (32, 14, 14), (64, 7, 7), (128, 4, 4), (256, 2, 2), (1,)]  # fmt: skip
+    assert (count["generator"], count["discriminator"]) == (2_343_617, 1_077_505)
+
+
 def test_strided_dcgan_has_the_text_s_shapes_and_parameters():
     module = VARIANTS["StridedDCGAN"]()
     g, d = module.generator, module.discriminator
-    shapes = []
-    for layer in (*g.deconvolutions, *d.convolutions):
-        layer.register_forward_hook(lambda layer, inputs, output: shapes.append(tuple(output.shape[1:])))
-    d(g(torch.randn(2, 100)))
+    shapes, count = shapes_of(module, (*g.deconvolutions, *d.convolutions))
     assert shapes == [(256, 4, 4), (128, 7, 7), (64, 14, 14), (1, 28, 28),
                       (64, 14, 14), (128, 7, 7), (256, 4, 4), (512, 2, 2)]  # fmt: skip
-    count = {name: sum(p.numel() for p in layer.parameters()) for name, layer in module.named_modules()}
     assert [count[f"discriminator.convolutions.{i}"] for i in range(4)] == [1664, 204_928, 819_456, 3_277_312]
     assert [count[f"discriminator.norms.{i}"] for i in range(4)] == [0, 256, 512, 1024]
     assert count["discriminator.judge"] == 2 * 2 * 512 + 1

@@ -1,0 +1,127 @@
+"""The README's table of variants, from the records in docs/results.
+
+    python scripts/variants_table.py              # writes the table between README.md's two markers
+    python scripts/variants_table.py --measure    # measures docs/results/step_times.json first: some minutes
+
+A step time is that of one training step (D's and G's updates) of a variant's defaults on 28×28 grey images, in float32
+on one CPU thread: the median over repeats of its ratio to MLPGAN's, measured in turn.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from gan.variants import VARIANTS
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "docs" / "results"
+TIMES = RESULTS / "step_times.json"
+START, END = "<!-- variants: scripts/variants_table.py -->", "<!-- /variants -->"
+REPEATS, STEPS, WARM_UP = 7, 3, 1
+# Variant -> its text, its config, the names of its records (a run each) and its page of results.
+ROWS = {
+    "MLPGAN": ("001", "mlp_gan", ["mlp_gan"]),
+    "StridedDCGAN": ("000", "strided_dcgan", ["strided_dcgan"]),
+    "FullResolutionDCGAN": ("002", "full_resolution_dcgan", ["full_resolution_dcgan"]),
+    "UpsamplingDCGAN": ("003", "upsampling_dcgan", ["upsampling_dcgan"]),
+    "DCGAN": ("Radford et al., 2016, small", "quickstart", ["quickstart"]),
+}
+
+
+class Clock(pl.Callback):
+    """Seconds of each training step."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self.start = time.perf_counter()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.seconds.append(time.perf_counter() - self.start)
+
+
+def step_seconds(variant: str) -> float:
+    """Median of a few steps, after one that allocates."""
+    module, clock = VARIANTS[variant](), Clock()
+    # A step of MLPGAN takes milliseconds: more of them, for the clock's sake.
+    steps = WARM_UP + STEPS * (20 if variant in ("MLPGAN", "DCGAN") else 1)
+    images = torch.randint(0, 256, (module.recipe.batch_size, 1, 28, 28), dtype=torch.uint8)
+    batches = [(images, torch.zeros(len(images), dtype=torch.int64))] * steps
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    pl.Trainer(max_steps=steps, max_epochs=-1, accelerator="cpu", callbacks=[clock], **quiet).fit(module, batches)
+    return statistics.median(clock.seconds[WARM_UP:])
+
+
+def measure() -> dict[str, float]:
+    """Step time of each variant in MLPGAN's, variants in turn within each repeat."""
+    torch.set_num_threads(1)
+    ratios: dict[str, list[float]] = {variant: [] for variant in ROWS}
+    for _ in range(REPEATS):
+        seconds = {variant: step_seconds(variant) for variant in ROWS}
+        for variant in ROWS:
+            ratios[variant].append(seconds[variant] / seconds["MLPGAN"])
+    return {variant: statistics.median(values) for variant, values in ratios.items()}
+
+
+def fid(records: list[dict[str, Any]]) -> str:
+    """FID with its protocol in words: images, seeds, the floor."""
+    values = [record["fid"] for record in records]
+    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    first = records[0]
+    seeds = f"{len(values)} seed{'s' * (len(values) > 1)}"
+    return (
+        f"{statistics.mean(values):.2f}{spread} ({seeds}; {first['num_fake']:,} samples "
+        f"against test images of {first['data_set']}, {first['source']}; floor {first['fid_floor']:.2f})"
+    )
+
+
+def table() -> str:
+    """One row for each variant."""
+    times = json.loads(TIMES.read_text())
+    lines = [
+        "| variant | text | data | parameters G / D | step time | FID | samples |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for variant, (text, config, names) in ROWS.items():
+        loaded = [json.loads((RESULTS / f"{name}.json").read_text()) for name in names]
+        records = [record for entry in loaded for record in (entry if isinstance(entry, list) else [entry])]
+        module = VARIANTS[variant]()
+        counts = [
+            sum(p.numel() for p in network.parameters()) / 1e6 for network in (module.generator, module.discriminator)
+        ]
+        first = records[0]
+        steps = f"{first['step']:,} steps" + (f", {first['precision']}" if first["precision"] != "32-true" else "")
+        lines.append(
+            f"| [`{variant}`](docs/results/{names[0]}.md), config `{config}` | {text} | {first['data_set']}, {steps} "
+            f"| {counts[0]:.2f} / {counts[1]:.2f} million | {times[variant]:.1f} | {fid(records)} "
+            f"| ![]({(RESULTS / f'{names[0]}_thumbnail.png').relative_to(ROOT).as_posix()}) |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure if asked to, then write the table into README.md."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--measure", action="store_true", help="measure the step times anew")
+    if parser.parse_args().measure:
+        TIMES.write_text(json.dumps(measure(), indent=1) + "\n")
+    readme = ROOT / "README.md"
+    before, rest = readme.read_text(encoding="utf-8").split(START)
+    after = rest.split(END)[1]
+    readme.write_text(f"{before}{START}\n{table()}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""FullResolutionDCGAN against Keras 2.1's rules, written out."""
+
+import pytest
+import torch
+from support import Digits, Replay, tiny, train, weights
+from torch.nn.functional import softplus
+
+from gan.errors import UserError
+from gan.networks.layers import batch_norms
+from gan.variants import FullResolutionDCGAN
+
+WITHOUT_DROPOUT = {"generator": {"dropout": 0.0}, "discriminator": {"dropout": 0.0}}
+
+
+class KerasAdam:
+    """One instance for both networks: slots of their own, one step count."""
+
+    def __init__(self):
+        self.t, self.slots = 0, {}
+
+    @torch.no_grad()
+    def minimise(self, loss, network):
+        self.t += 1
+        gradients = torch.autograd.grad(loss, list(network.parameters()))
+        for parameter, g in zip(network.parameters(), gradients, strict=True):
+            m, v = self.slots.get(parameter, (0, 0))
+            m, v = 0.5 * m + 0.5 * g, 0.999 * v + 0.001 * g * g
+            self.slots[parameter] = m, v
+            lr = 2e-4 * (1 - 0.999**self.t) ** 0.5 / (1 - 0.5**self.t)
+            parameter -= lr * m / (v.sqrt() + 1e-7)
+
+
+@pytest.mark.parametrize("rule", ["batch", "moving"])
+def test_three_rounds_are_those_of_the_text_s_program(rule):
+    """Predict, train on real, train on fake, train the stack: by hand, in float64."""
+    later_keras = {"frozen_batch_norm": "moving", "discriminator": {"momentum": 0.2}} if rule == "moving" else {}
+    module, copy = (tiny("FullResolutionDCGAN", WITHOUT_DROPOUT).double() for _ in range(2))
+    if later_keras:
+        module, copy = (FullResolutionDCGAN(module.recipe.merged(later_keras)).double() for _ in range(2))
+        copy.load_state_dict(module.state_dict())
+    g, d, adam, latents = copy.generator, copy.discriminator, KerasAdam(), []
+    draw = module._draw
+    module._draw = lambda num: latents.append(draw(num).double()) or latents[-1]
+    logged = []
+    step = module.training_step
+    module.training_step = lambda *arguments: logged.append(step(*arguments)) or logged[-1]
+    batches = Digits(8)
+    trainer = train(module, 3, batches=batches, precision="64-true")
+    assert trainer.global_step == 3
+    assert len(latents) == 3  # the same noise for both updates
+    for (images, _), latent, values in zip(batches, latents, logged, strict=False):
+        real = images.double() / 127.5 - 1
+        g.eval()
+        fake = g(latent).detach()
+        g.train()
+        d_loss_real = softplus(-d(real)).mean()
+        adam.minimise(d_loss_real, d)
+        d_loss_fake = softplus(d(fake)).mean()
+        adam.minimise(d_loss_fake, d)
+        for norm in batch_norms(d):
+            norm.train(rule == "batch")
+        g_loss = softplus(-d(g(latent))).mean()
+        adam.minimise(g_loss, g)
+        d.train()
+        torch.testing.assert_close(values["loss/discriminator"], (d_loss_real + d_loss_fake).detach())
+        torch.testing.assert_close(values["loss/generator"], g_loss.detach())
+    for name, tensor in copy.state_dict().items():
+        torch.testing.assert_close(module.state_dict()[name], tensor, rtol=1e-7, atol=1e-9, msg=name)
+
+
+def moving_statistics(network):
+    return [tensor.clone() for norm in batch_norms(network) for tensor in (norm.running_mean, norm.running_var)]
+
+
+def test_the_discriminator_s_moving_statistics_never_move_and_the_generator_s_do():
+    module = tiny("FullResolutionDCGAN")
+    before = [moving_statistics(network) for network in (module.discriminator, module.generator)]
+    train(module, 2)
+    after = [moving_statistics(network) for network in (module.discriminator, module.generator)]
+    same = [[torch.equal(a, b) for a, b in zip(x, y, strict=True)] for x, y in zip(before, after, strict=True)]
+    assert all(same[0])
+    assert not any(same[1])
+
+
+def test_fakes_are_predicted_without_dropout_and_the_generator_trains_with_it():
+    module = tiny("FullResolutionDCGAN")
+    modes = []
+    module.generator.dropout.register_forward_hook(lambda layer, *_: modes.append(layer.training))
+    train(module, 2)
+    layers = len(module.generator.norms)
+    assert modes == ([False] * layers + [True] * layers) * 2
+    assert all(part.training for part in module.generator.modules())
+
+
+def test_a_frozen_batch_norm_in_inference_mode_leaves_dropout_on():
+    module = tiny("FullResolutionDCGAN", {"frozen_batch_norm": "moving", "discriminator": {"momentum": 0.2}})
+    modes = []
+    for name, layer in (("dropout", module.discriminator.dropout), ("norm", module.discriminator.norms[1])):
+        layer.register_forward_hook(lambda layer, *_, name=name: modes.append((name, layer.training)))
+    train(module, 1)
+    assert [mode for name, mode in modes if name == "norm"] == [True, True, False]  # real, fake, G's update
+    assert {mode for name, mode in modes if name == "dropout"} == {True}
+
+
+def test_accuracy_is_measured_before_each_update():
+    """With a learning rate that turns D over, D's fakes are judged by the D that has learnt from the real images."""
+    fast = {"discriminator_optimizer": {"lr": 10.0}, **WITHOUT_DROPOUT}
+    module, still = tiny("FullResolutionDCGAN", fast), tiny("FullResolutionDCGAN", WITHOUT_DROPOUT)
+    logged = {}
+    for name, variant in (("fast", module), ("still", still)):
+        step = variant.training_step
+        variant.training_step = lambda *a, step=step, name=name: logged.setdefault(name, step(*a))
+        train(variant, 1)
+    assert torch.equal(logged["fast"]["probability/real"], logged["still"]["probability/real"])
+    assert not torch.equal(logged["fast"]["probability/fake"], logged["still"]["probability/fake"])
+
+
+@pytest.mark.parametrize(
+    ("variant", "change", "message"),
+    [
+        ("MLPGAN", {"real_range": "unit"}, "has that range"),
+        ("MLPGAN", {"fakes": "inference"}, "no dropout and no batch norm"),
+        ("MLPGAN", {"frozen_batch_norm": "moving"}, "keeps moving statistics"),
+        ("StridedDCGAN", {"frozen_batch_norm": "moving"}, "keeps moving statistics"),
+    ],
+)
+def test_rules_that_a_network_cannot_show_are_refused(variant, change, message):
+    with pytest.raises(UserError, match=message):
+        tiny(variant, change)
+
+
+def test_a_shared_step_count_needs_two_tensorflow_adams():
+    module = tiny("MLPGAN", {"step_count": "shared"})
+    with pytest.raises(UserError, match="needs tensorflow_adam for both"):
+        train(module, 1)
+
+
+def test_resuming_goes_on_with_the_shared_step_count(tmp_path):
+    straight = tiny("FullResolutionDCGAN", seed=2)
+    batches = list(Digits(8, batches=4))
+    train(straight, 4, batches=Replay(batches))
+    first = tiny("FullResolutionDCGAN", seed=2)
+    trainer = train(first, 2, batches=Replay(batches[:2]))
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    second = tiny("FullResolutionDCGAN", seed=5)
+    train(second, 4, batches=Replay(batches[2:]), ckpt_path=tmp_path / "a.ckpt")
+    torch.testing.assert_close(weights(second), weights(straight), rtol=0, atol=0)
+    assert second.optimizers()[0].optimizer.shared is second.optimizers()[1].optimizer.shared
+    assert second.optimizers()[0].optimizer.shared == [12]

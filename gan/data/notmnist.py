@@ -32,8 +32,8 @@ from gan.data.split import LoadedData, Split
 from gan.errors import UserError
 
 ARCHIVES = {  # name -> md5
-    # Both md5s are in public data loaders, independently written: of torch-uncertainty, of clarena, and in others that
-    # read the archives from yaroslavvb.com. None of its author's own is known.
+    # Both as in github.com/pengxiang-wang/continual-learning-arena, clarena/cl_datasets/original/notmnist.py; other
+    # public loaders, written apart from it, check the same. None that the set's author published is known.
     "notMNIST_small.tar.gz": "c9890a473a9769fda4bdf314aaf500dd",
     "notMNIST_large.tar.gz": "70a95b805ecfb6592c48e196df7c1499",
 }

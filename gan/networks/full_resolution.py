@@ -17,7 +17,7 @@ class FullResolutionGenerator(nn.Module):
     Args:
         channels: of the maps, the dense layer's first.
         dropout: before batch norm.
-        momentum: of batch norm's moving statistics, as in `keras_batch_norm`.
+        momentum, debiased: of batch norm's moving statistics, as in `keras_batch_norm`.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class FullResolutionGenerator(nn.Module):
         channels: list[int],
         dropout: float = 0.0,
         momentum: float = 0.2,
+        debiased: bool = False,
         activation: Choice = "relu",
         output: str = "tanh",
     ) -> None:
@@ -45,7 +46,7 @@ class FullResolutionGenerator(nn.Module):
             for c, d in zip(channels, [*channels[1:], colours], strict=True)
         )
         self.dropout = nn.Dropout(dropout)
-        self.norms = nn.ModuleList(keras_batch_norm(c, momentum) for c in channels[1:])
+        self.norms = nn.ModuleList(keras_batch_norm(c, momentum, debiased) for c in channels[1:])
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Latent (N, latent_dim) -> images (N, C, H, W)."""

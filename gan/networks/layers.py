@@ -67,13 +67,39 @@ def differs_in_inference(network: nn.Module) -> bool:
     return has_batch_statistics(network) or any(dropout.p > 0 for dropout in dropouts)
 
 
-def keras_batch_norm(channels: int, momentum: float | None = None) -> nn.BatchNorm2d:
+def keras_batch_norm(channels: int, momentum: float | None = None, debiased: bool = False) -> nn.BatchNorm2d:
     """Batch norm with Keras' epsilon, 1e-3; `momentum` is PyTorch's: 1 minus Keras'.
 
     Moving statistics never move at momentum 0, and None keeps none: inference then normalises by the batch too
-    (tf.contrib.layers.batch_norm with is_training=True always).
+    (tf.contrib.layers.batch_norm with is_training=True always). `debiased` is `DebiasedBatchNorm2d`.
     """
+    if debiased and momentum:
+        return DebiasedBatchNorm2d(channels, eps=1e-3, momentum=momentum)
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=momentum or 0.0, track_running_stats=momentum is not None)
+
+
+class DebiasedBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm whose moving statistics forget their initial 0 and 1 at the first update, as Keras 2's on TensorFlow.
+
+    Its backend's `moving_average_update` asks for `zero_debias=True`: the average of what was seen, divided by
+    1 - β^t as in Adam. That is a moving average of momentum (1 - β) / (1 - β^t), β = 1 - momentum.
+    """
+
+    def __init__(self, channels: int, eps: float, momentum: float) -> None:
+        super().__init__(channels, eps=eps, momentum=momentum)
+        self.final_momentum = momentum
+        self._updates: int | None = None  # of the moving statistics; None: ask the buffer, which may be on a GPU
+
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        super()._load_from_state_dict(*arguments)
+        self._updates = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        if self.training and self.num_batches_tracked is not None:
+            self._updates = (int(self.num_batches_tracked) if self._updates is None else self._updates) + 1
+            self.momentum = self.final_momentum / (1 - (1 - self.final_momentum) ** self._updates)
+        return super().forward(images)
 
 
 def _same_padding(size: int, kernel: int, stride: int, out: int) -> tuple[int, int]:

@@ -11,9 +11,11 @@ class FullResolutionDCGAN(AdversarialModule):
     step count, hence the bias correction, advances three times a round. D's fakes come from `predict`: G without
     dropout, batch norm on its moving statistics. The G update runs G in training mode on the same noise.
 
-    Keras 2.1 normalises by the batch in every training-mode pass, frozen or not, and never moved the statistics of this
-    discriminator (momentum 0). Later Keras runs a frozen batch norm in inference mode, and lets D's statistics move:
-    `frozen_batch_norm: moving, discriminator: {momentum: 0.2}`. PyTorch's momentum 0.2 is Keras' 0.8.
+    Keras 2's moving statistics are debiased: after G's first update they are those of its first batch. Without that
+    (`generator: {debiased: false}`) the images of `predict` lag behind the trained ones, and D tells them apart in its
+    first steps. Keras 2.1 normalises by the batch in every training-mode pass, frozen or not, and never moved the
+    statistics of this discriminator (momentum 0). Later Keras runs a frozen batch norm in inference mode, and lets D's
+    statistics move: `frozen_batch_norm: moving, discriminator: {momentum: 0.2}`. PyTorch's momentum 0.2 is Keras' 0.8.
     """
 
     defaults = Recipe(
@@ -22,6 +24,7 @@ class FullResolutionDCGAN(AdversarialModule):
             "channels": [128, 128, 64],
             "dropout": 0.25,
             "momentum": 0.2,
+            "debiased": True,
             "activation": "relu",
             "output": "tanh",
         },

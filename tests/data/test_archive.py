@@ -109,7 +109,7 @@ def test_zeros_without_end_behind_the_archive(root):
 @pytest.mark.parametrize("claimed", [-512, -1024, -(2**40)])
 def test_negative_sizes(root, kind, claimed):
     (root / NAME).write_bytes(gzip.compress(hostile_header(kind, 0, claimed) + bytes(10240)))
-    refused(root, "announces -|no tar archive, or a damaged one|damaged tar headers|damaged|no PNGs")
+    refused(root, "announces -|no tar archive, or a damaged one|damaged tar headers")
 
 
 def test_headers_upon_headers(root):

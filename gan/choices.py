@@ -98,8 +98,7 @@ def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> N
     hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
     for key, value in parameters.items():
         if key in hints and not _fits(value, hints[key]):
-            wanted = getattr(hints[key], "__name__", None) if isinstance(hints[key], type) else None
-            raise UserError(f"{what}: {key} must be {wanted or hints[key]}, got {value!r}")
+            raise UserError(f"{what}: {key} must be {_in_words(hints[key])}, got {value!r}")
 
 
 def foreign_names(tree: Any) -> Iterator[str]:
@@ -148,3 +147,10 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint in (int, float):
         return isinstance(value, int if hint is int else (int, float)) and not isinstance(value, bool)
     return isinstance(value, hint) if isinstance(hint, type) else True
+
+
+def _in_words(hint: Any) -> str:
+    """An annotation, for an error line: `int`, `str | None`, `'grey' or 'rgb'`."""
+    if typing.get_origin(hint) is typing.Literal:
+        return " or ".join(map(repr, typing.get_args(hint)))
+    return hint.__name__ if type(hint) is type else str(hint)

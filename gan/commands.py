@@ -12,8 +12,9 @@ import numpy as np
 
 from gan.checkpoint import describe, find_checkpoint, load, refuse_foreign
 from gan.choices import import_from, nearest
-from gan.config import Flags, compose, parse_flags, read_config, resolve_model, shipped_configs
+from gan.config import Flags, compose, parse_flags, read_config, resolve_data, resolve_model, shipped_configs
 from gan.data.datamodule import ImageDataModule
+from gan.data.dataset import DATASETS, importable, table
 from gan.errors import UserError
 from gan.evaluation import Measurement, to_json
 from gan.experiments import run as runs
@@ -33,10 +34,13 @@ Train a GAN. Later configs and flags win, key by key; null removes a key. Values
 
   --config quickstart               a file, or a shipped config by name:
 {configs}
-  --model MLPGAN                    the variant: {variants}, or an importable path
+  --model MLPGAN                    the variant, or an importable path:
+{variants}
   --model.recipe.FIELD=VALUE        the recipe, e.g. --model.recipe.prior=uniform
                                     --model.recipe.discriminator_optimizer.lr=0.5
-  --data.root=DIR                   where the images are; also .name, .source, .split
+  --data.name=NAME                  the data set, or an importable path; keys: see gan data --help
+{data_sets}
+  --data.root=DIR                   where the images are; also .source, .split
   --trainer.max_steps=N             generator updates; any argument of Lightning's Trainer
   --evaluation.every_n_steps=N      also .num_samples; 0 turns evaluation off
   --checkpoints.every_n_steps=N     also .milestones=[1000,5000]
@@ -59,6 +63,20 @@ Go on with a run from its last checkpoint, bit for bit where it stopped.
                              checkpoints may change
   --data.root=DIR            and so may the place of the data; recipe, data set and seed may not
   --allow-import PACKAGE     import the run's own code from this package outside gan
+"""
+
+DATA_HELP = """\
+usage: gan data NAME [--data.KEY=VALUE]...
+
+Find, download if need be, read and verify a data set; print its origin and counts as JSON.
+
+  NAME                  one of the list below, or an importable path
+  --data.root=DIR       folder of its files; what is downloaded goes there, too (default data)
+  --data.source=SOURCE  where its images come from (default auto)
+  --data.split=SPLIT    which images are trained on (default: the first)
+  --data.KEY=VALUE      a key of its own, as for gan fit
+
+{table}
 """
 
 
@@ -84,9 +102,10 @@ def run(command: str, words: list[str]) -> int:
 
 def _fit(words: list[str]) -> int:
     if "--help" in words or "-h" in words:
-        names = ", ".join(name for name in shipped_configs() if "/" not in name)
-        configs = textwrap.fill(names, 96, initial_indent=" " * 36, subsequent_indent=" " * 36, break_on_hyphens=False)
-        print(FIT_HELP.format(configs=configs, variants=", ".join(VARIANTS)), end="")
+        lists = {"configs": [name for name in shipped_configs() if "/" not in name]}
+        lists |= {"variants": list(VARIANTS), "data_sets": list(DATASETS)}
+        fill = textwrap.TextWrapper(96, " " * 36, " " * 36, break_on_hyphens=False).fill
+        print(FIT_HELP.format(**{key: fill(", ".join(names)) for key, names in lists.items()}), end="")
         return 0
     flags = parse_flags(words, switches=("overwrite", "print_config"))
     if "print_config" in flags.switches:
@@ -173,7 +192,7 @@ def _evaluate(words: list[str]) -> int:
     _add_source(parser)
     parser.add_argument("--num", type=int, default=10000, help="fakes (default 10000)")
     parser.add_argument("--data.root", dest="root", help="folder of the real images (default: the run's)")
-    parser.add_argument("--data.source", dest="source", help="idx, download or embedded (default: the run's)")
+    parser.add_argument("--data.source", dest="source", help="see gan data --help (default: the run's)")
     parser.add_argument("--json", type=Path, help="write the row, with its protocol, to this file")
     options = parser.parse_args(words)
     if not 2 <= options.num <= MAX_SAMPLES:
@@ -181,7 +200,7 @@ def _evaluate(words: list[str]) -> int:
     file = _file(options)
     sampler = _load(options, file)
     settings = dict(_run_config(options.path).get("data", {}))
-    refuse_foreign(settings.get("name"), options.allow_import, str(options.path))
+    refuse_foreign(importable(settings.get("name")), options.allow_import, str(options.path))
     settings |= {key: value for key in ("root", "source") if (value := getattr(options, key)) is not None}
     data = ImageDataModule(**settings)
     data.prepare_data()
@@ -234,16 +253,32 @@ def _add_source(parser: Parser) -> None:
 
 
 def _data(words: list[str]) -> int:
-    parser = Parser(prog="gan data", description="Find, download if need be, and verify a data set.")
-    parser.add_argument("name", help="mnist, or an importable path")
-    parser.add_argument("--data.root", dest="root", default="data", help="folder of its files (default data)")
-    parser.add_argument("--data.source", dest="source", default="auto", help="auto, idx, download or embedded")
-    options = parser.parse_args(words)
-    data = ImageDataModule(options.name, options.root, options.source)
+    if "--help" in words or "-h" in words:
+        print(DATA_HELP.format(table=table()), end="")
+        return 0
+    data = ImageDataModule(**_data_settings(words))
     data.prepare_data()
     data.setup()
     print(json.dumps(data.loaded.provenance, indent=1))
     return 0
+
+
+def _data_settings(words: list[str]) -> dict[str, Any]:
+    """Arguments of `ImageDataModule` from NAME and the flags before and behind it."""
+    place = 0
+    while place < len(words) and words[place].startswith("--"):
+        place += 1 if "=" in words[place] else 2
+    if place >= len(words):
+        raise UserError("which data set? Give gan data NAME; see gan data --help")
+    try:
+        flags = parse_flags(words[:place] + words[place + 1 :])
+        given = ["config"] * bool(flags.configs) + [key for key, _ in flags.values]
+        for key in given:
+            if not key.startswith("data.") or key in ("data.name", "data.name.name"):
+                raise UserError(f"--{key}: gan data takes a name and keys of that data set, --data.KEY=VALUE")
+        return resolve_data(compose(Flags(values=[("data.name", words[place]), *flags.values]))["data"])
+    except UserError as error:
+        raise UserError(f"{error}; see gan data --help") from None
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {

@@ -26,7 +26,7 @@ CALLBACKS = {"scalars": Scalars, "image_grid": ImageGrid, "evaluation": Evaluati
 SECTIONS: dict[str, Any] = {"trainer": pl.Trainer, "data": ImageDataModule, **CALLBACKS}
 # `run` is the directory, `pythonpath` the folder that code outside this package was imported from.
 PLAIN_KEYS = ("seed_everything", "run", "pythonpath")
-TEXTS = ("run", "pythonpath", "data.root", "allow-import")  # a folder may be called 2024
+TEXTS = ("run", "pythonpath", "data.root", "data.fonts", "allow-import")  # a folder may be called 2024
 DEFAULT_DATA = inspect.signature(ImageDataModule).parameters["name"].default
 HIDDEN = {"evaluation": {"data"}}  # arguments that only Python code can give
 
@@ -225,6 +225,12 @@ def variant_class(name: str) -> type[AdversarialModule]:
     return found
 
 
+def resolve_data(data: dict[str, Any]) -> dict[str, Any]:
+    """The section `data` as arguments of `ImageDataModule`, without nulls; the keys of a registered set are known."""
+    data = {key: value for key, value in data.items() if value is not None}
+    return data | ({"name": _checked_data_name(data["name"])} if "name" in data else {})
+
+
 def resolve_model(tree: dict[str, Any]) -> dict[str, Any]:
     """The tree with the variant's importable path and its whole recipe: class default, then configs, then flags.
 
@@ -234,8 +240,8 @@ def resolve_model(tree: dict[str, Any]) -> dict[str, Any]:
     tree = {key: value for key, value in tree.items() if value is not None}
     for section in SECTIONS.keys() & tree.keys():
         tree[section] = {key: value for key, value in tree[section].items() if value is not None}
-    if "name" in tree.get("data", {}):
-        tree["data"]["name"] = _checked_data_name(tree["data"]["name"])
+    if "data" in tree:
+        tree["data"] = resolve_data(tree["data"])
     model = tree.get("model", {})
     if "class_path" not in model:
         raise UserError(f"no variant is named; give --model NAME or a config. Allowed: {', '.join(sorted(VARIANTS))}")

@@ -34,11 +34,6 @@ def called_fake(logits: Tensor) -> Tensor:
     return softplus(logits).mean()
 
 
-def cross_entropy_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """-E[log D(x)] - E[log(1 - D(G(z)))] (Goodfellow et al., 2014, eq. 1)."""
-    return called_real(real_logits) + called_fake(fake_logits)
-
-
 def non_saturating_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """-E[log D(G(z))]: G maximises log D(G(z)) (Goodfellow et al., 2014, sec. 3)."""
     return called_real(fake_logits)
@@ -49,38 +44,39 @@ def minimax_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return -called_fake(fake_logits)
 
 
-def fakes_labelled_real_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """-E[log D(x)] - E[log D(G(z))]: text 000's code as it stands, which trains D to call fakes real."""
-    return called_real(real_logits) + called_real(fake_logits)
-
-
 def clipped(logits: Tensor, *, probability: float = 1e-7) -> Tensor:
     """Logits whose probabilities stay in [1e-7, 1 - 1e-7], as Keras clips them: no gradient beyond ±16.1."""
     bound = math.log((1 - probability) / probability)
     return logits.clamp(-bound, bound)
 
 
-def keras_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Keras' binary cross-entropy: `cross_entropy_discriminator` of clipped logits (text 002)."""
-    return called_real(clipped(real_logits)) + called_fake(clipped(fake_logits))
+def clipped_called_real(logits: Tensor) -> Tensor:
+    """Keras' binary cross-entropy with label 1."""
+    return called_real(clipped(logits))
 
 
-def keras_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Keras' binary cross-entropy: `non_saturating_generator` of clipped logits (text 002)."""
-    return called_real(clipped(fake_logits))
+def clipped_called_fake(logits: Tensor) -> Tensor:
+    """Keras' binary cross-entropy with label 0."""
+    return called_fake(clipped(logits))
 
 
-_CROSS_ENTROPY = (called_real, called_fake)
+def clipped_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """`non_saturating_generator` as Keras computes it (text 002)."""
+    return clipped_called_real(fake_logits)
+
+
+def _summed(on_real: Half, on_fake: Half, generator: LossFunction) -> Loss:
+    def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return on_real(real_logits) + on_fake(fake_logits)
+
+    return Loss(discriminator, generator, halves=(on_real, on_fake))
+
 
 LOSSES = {
-    "non_saturating": Loss(cross_entropy_discriminator, non_saturating_generator, halves=_CROSS_ENTROPY),
-    "non_saturating_clipped": Loss(
-        keras_discriminator,
-        keras_generator,
-        halves=(lambda logits: called_real(clipped(logits)), lambda logits: called_fake(clipped(logits))),
-    ),
-    "minimax": Loss(cross_entropy_discriminator, minimax_generator, halves=_CROSS_ENTROPY),
-    "fakes_labelled_real": Loss(
-        fakes_labelled_real_discriminator, non_saturating_generator, halves=(called_real, called_real)
-    ),
+    # -E[log D(x)] - E[log(1 - D(G(z)))] (Goodfellow et al., 2014, eq. 1)
+    "non_saturating": _summed(called_real, called_fake, non_saturating_generator),
+    "non_saturating_clipped": _summed(clipped_called_real, clipped_called_fake, clipped_generator),
+    "minimax": _summed(called_real, called_fake, minimax_generator),
+    # -E[log D(x)] - E[log D(G(z))]: text 000's code as it stands, which trains D to call fakes real
+    "fakes_labelled_real": _summed(called_real, called_real, non_saturating_generator),
 }

@@ -1,6 +1,7 @@
 """AdversarialModule: the one adversarial training step, which every variant shares."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ from gan.errors import UserError, usable
 from gan.images import to_range
 from gan.inits import initialise
 from gan.losses import Loss
-from gan.networks.layers import batch_norms, differs_in_inference, has_batch_statistics
+from gan.networks.layers import DebiasedBatchNorm2d, batch_norms, differs_in_inference, has_batch_statistics
 from gan.optimizers import TensorFlowAdam
 from gan.recipe import Recipe
 from gan.resumable import ResumableModule
@@ -88,8 +89,18 @@ class AdversarialModule(ResumableModule):
                 raise UserError("recipe.frozen_batch_norm: moving needs a discriminator that keeps moving statistics")
 
     def setup(self, stage: str) -> None:
-        """A batch of one image is tried out: batch norm has but one value of each channel where maps are a pixel."""
+        """What these networks and optimizers cannot do with this trainer is refused; a batch of one image is tried out.
+
+        Batch norm has but one value of each channel where a map is a pixel.
+        """
         super().setup(stage)
+        if getattr(self.trainer.strategy, "_layer_sync", None) and any(
+            isinstance(norm, DebiasedBatchNorm2d) for norm in batch_norms(self)
+        ):
+            raise UserError("trainer.sync_batchnorm: would replace the debiased batch norm by another; remove it")
+        optimizers = str((self.recipe.generator_optimizer, self.recipe.discriminator_optimizer))
+        if self.trainer.precision == "16-mixed" and "tensorflow_adam" in optimizers:
+            raise UserError("trainer.precision: 16-mixed skips updates that tensorflow_adam counts; use bf16-mixed")
         if self.recipe.batch_size == self.trainer.world_size:
             with usable("recipe.batch_size of 1 a process"), torch.random.fork_rng(devices=[]), torch.no_grad():
                 generator, discriminator = deepcopy((self.generator, self.discriminator))
@@ -107,8 +118,8 @@ class AdversarialModule(ResumableModule):
         ]
         if self.recipe.step_count == "shared":
             generator_adam, discriminator_adam = optimizers
-            if not (isinstance(generator_adam, TensorFlowAdam) and isinstance(discriminator_adam, TensorFlowAdam)):
-                raise UserError("recipe.step_count: shared needs tensorflow_adam for both networks")
+            assert isinstance(generator_adam, TensorFlowAdam), "the recipe refuses others"
+            assert isinstance(discriminator_adam, TensorFlowAdam), "the recipe refuses others"
             discriminator_adam.share_step_count(generator_adam)
         # (schedule, value that it starts from, name of the value) for each optimizer
         self._schedules = [
@@ -137,9 +148,9 @@ class AdversarialModule(ResumableModule):
         if update_discriminator:
             self._latent = self._draw(len(real))
             # With shared noise one generator pass serves both updates; else D's fakes need no graph.
-            as_trained = self.recipe.fakes == "training"
-            share_graph = update_generator and self.recipe.latent == "shared" and as_trained
-            with torch.set_grad_enabled(share_graph), in_inference([] if as_trained else self.generator.modules()):
+            same_mode = self.recipe.fakes == "training"
+            share_graph = update_generator and self.recipe.latent == "shared" and same_mode
+            with torch.set_grad_enabled(share_graph), self._predicting():
                 fake = self.generator(self._latent, labels)
             statistics |= self._update_discriminator(real, fake.detach(), labels)
             fake = fake if share_graph else None
@@ -198,6 +209,7 @@ class AdversarialModule(ResumableModule):
             # Through the strategy, since LightningOptimizer.step would count as a step of the clock.
             self.trainer.strategy.optimizer_step(optimizer.optimizer, _nothing)
             self.discriminator_updates += 1
+            torch.clear_autocast_cache()  # of weights in bfloat16: this batch may go on with the new ones
         return loss.detach()
 
     def _logits(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -211,6 +223,10 @@ class AdversarialModule(ResumableModule):
         """Logits in float32 at least: under autocast losses and statistics would lose their digits in bfloat16."""
         logits = self.discriminator(images, labels)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    def _predicting(self) -> AbstractContextManager[None]:
+        """G in the mode in which it makes D's fakes."""
+        return in_inference(self.generator.modules() if self.recipe.fakes == "inference" else [])
 
     def _draw(self, num: int) -> Tensor:
         """Latents (num, latent_dim) from this process's own training stream."""
@@ -232,7 +248,7 @@ class AdversarialModule(ResumableModule):
         balance = self.recipe.balance
         if balance is None:
             return turn < d_steps, turn >= d_steps - 1
-        with torch.no_grad():
+        with torch.no_grad(), self._predicting():
             real_logits, fake_logits = self._logits(real, self.generator(self._draw(len(real)), labels), labels)
             correct = (real_logits > 0).float().mean() + (fake_logits < 0).float().mean()
         accuracy = float(self.trainer.strategy.reduce(correct / 2, reduce_op="mean"))

@@ -14,7 +14,7 @@ from gan.errors import UserError, usable
 from gan.inits import INITS
 from gan.losses import LOSSES, Loss
 from gan.networks import DISCRIMINATORS, GENERATORS
-from gan.optimizers import OPTIMIZERS, SCHEDULES
+from gan.optimizers import OPTIMIZERS, SCHEDULES, TensorFlowAdam
 from gan.penalties import PENALTIES
 from gan.priors import PRIORS
 
@@ -111,6 +111,11 @@ class Recipe:
         for name, words in WORDS.items():
             if getattr(self, name) not in words:
                 raise UserError(f"recipe.{name} must be one of {', '.join(words)}, got {getattr(self, name)!r}")
+        if self.step_count == "shared":
+            for player in ("generator", "discriminator"):
+                optimizer = self.resolve(f"{player}_optimizer")([torch.nn.Parameter(torch.zeros(1))])
+                if not isinstance(optimizer, TensorFlowAdam):
+                    raise UserError("recipe.step_count: shared needs tensorflow_adam for both networks")
         if self.discriminator_update == "real_then_fake" and loss.halves is None:
             raise UserError(f"recipe.discriminator_update: real_then_fake needs a sum of two losses, not {self.loss}")
         if isinstance(self.balance, Mapping):

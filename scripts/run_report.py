@@ -3,15 +3,17 @@
     python scripts/run_report.py RUN --out docs/results/NAME [--grids 1000 10000] [--measure 1000 10000]
 
 Writes NAME_curves.png, NAME_step_N.png for each grid asked for, NAME_thumbnail.png and NAME.json (what
-scripts/variants_table.py reads), and prints markdown: one row per step that a snapshot or checkpoint holds (or that
---measure names), each measured on test images like `gan evaluate`, with the shares of predicted classes; then the means
-of the logged losses over the last half of the run. A row takes as long as drawing 10,000 images does.
+scripts/variants_table.py reads), and prints markdown: what the run measured on its way; one row per step that a
+snapshot or checkpoint holds (or that --measure names), each measured on test images like `gan evaluate`, with the
+shares of predicted classes; then the means of the logged losses over the last half of the run. A row takes as long as
+drawing 10,000 images does.
 """
 
 import argparse
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -21,7 +23,6 @@ from gan.config import read_config
 from gan.data.datamodule import ImageDataModule
 from gan.evaluation import Measurement
 from gan.images import grid, write_png
-from gan.sampling import Sampler
 
 PANELS = {
     "losses": ("loss/discriminator", "loss/generator"),
@@ -57,16 +58,20 @@ def curves(events: EventAccumulator, out: Path) -> None:
     figure.savefig(out, dpi=80)
 
 
-def record(run: Path, sampler: Sampler) -> dict[str, object]:
+def read_rows(run: Path) -> list[dict[str, Any]]:
+    """What was measured in training."""
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def record(run: Path) -> dict[str, object]:
     """What the README's table says of the run: the last measurement on test images, and what was trained."""
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    row = [row for row in rows if row["role"] == "report"][-1]
+    row = [row for row in read_rows(run) if row["role"] == "report"][-1]
     config = read_config(str(run / "config.yaml"))
     keys = ("data_set", "source", "step", "images_seen", "seed", "fid", "fid_floor", "num_fake", "commit", "protocol")
-    last_start = json.loads((run / "provenance.json").read_text())
+    starts = json.loads((run / "provenance.json").read_text())
     return {
         "variant": config["model"]["class_path"].rsplit(".", 1)[1],
-        "precision": str((last_start if isinstance(last_start, dict) else last_start[-1])["precision"]),
+        "precision": starts[-1]["precision"],
         **{key: row[key] for key in keys},
     }
 
@@ -79,6 +84,7 @@ def main() -> None:
     parser.add_argument("--grids", type=int, nargs="*", default=[], help="steps whose grid is written")
     parser.add_argument("--measure", type=int, nargs="*", help="steps that are measured; all when left out")
     parser.add_argument("--data-root", help="where the data are now, if they have moved")
+    parser.add_argument("--also", type=Path, nargs="*", default=[], help="runs of other seeds, for the record")
     options = parser.parse_args()
     events = EventAccumulator(str(options.run), size_guidance={"scalars": 0}).Reload()
     curves(events, options.out.with_name(f"{options.out.name}_curves.png"))
@@ -94,9 +100,17 @@ def main() -> None:
         write_png(grid(gan.load(files[step]).sample(100)), options.out.with_name(f"{options.out.name}_step_{step}.png"))
     last = gan.load(files[max(files)])
     write_png(grid(last.sample(THUMBNAIL), THUMBNAIL), options.out.with_name(f"{options.out.name}_thumbnail.png"))
-    text = json.dumps(record(options.run, last), indent=1)
+    text = json.dumps([record(run) for run in (options.run, *options.also)], indent=1)
     options.out.with_name(f"{options.out.name}.json").write_text(text + "\n")
 
+    print("| step | real images | FID | median confidence | rarest class |\n| --- | --- | --- | --- | --- |")
+    for row in read_rows(options.run):
+        role = "test" if row["role"] == "report" else "held-out"
+        print(
+            f"| {row['step']:,} | {row['num_real']:,} {role} | {row['fid']:.2f} | {row['median_confidence']:.3f} "
+            f"| {row['min_class_share']:.1%} |"
+        )
+    print()
     steps = [step for step in sorted(files) if options.measure is None or step in options.measure]
     rows = [(step, measurement(gan.load(files[step]))) for step in steps]
     print("| step | FID | median confidence | unsure | rarest class |\n| --- | --- | --- | --- | --- |")

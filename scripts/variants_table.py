@@ -24,13 +24,13 @@ RESULTS = ROOT / "docs" / "results"
 TIMES = RESULTS / "step_times.json"
 START, END = "<!-- variants: scripts/variants_table.py -->", "<!-- /variants -->"
 REPEATS, STEPS, WARM_UP = 7, 3, 1
-# Variant -> its text, its config, the names of its records (a run each) and its page of results.
+# Variant -> its text and its config, which also names its record and its page of results.
 ROWS = {
-    "MLPGAN": ("001", "mlp_gan", ["mlp_gan"]),
-    "StridedDCGAN": ("000", "strided_dcgan", ["strided_dcgan"]),
-    "FullResolutionDCGAN": ("002", "full_resolution_dcgan", ["full_resolution_dcgan"]),
-    "UpsamplingDCGAN": ("003", "upsampling_dcgan", ["upsampling_dcgan"]),
-    "DCGAN": ("Radford et al., 2016, small", "quickstart", ["quickstart"]),
+    "MLPGAN": ("001", "mlp_gan"),
+    "StridedDCGAN": ("000", "strided_dcgan"),
+    "FullResolutionDCGAN": ("002", "full_resolution_dcgan"),
+    "UpsamplingDCGAN": ("003", "upsampling_dcgan"),
+    "DCGAN": ("Radford et al., 2016, small", "quickstart"),
 }
 
 
@@ -94,9 +94,8 @@ def table() -> str:
         "| variant | text | data | parameters G / D | step time | FID | samples |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for variant, (text, config, names) in ROWS.items():
-        loaded = [json.loads((RESULTS / f"{name}.json").read_text()) for name in names]
-        records = [record for entry in loaded for record in (entry if isinstance(entry, list) else [entry])]
+    for variant, (text, config) in ROWS.items():
+        records = json.loads((RESULTS / f"{config}.json").read_text())
         module = VARIANTS[variant]()
         counts = [
             sum(p.numel() for p in network.parameters()) / 1e6 for network in (module.generator, module.discriminator)
@@ -104,9 +103,9 @@ def table() -> str:
         first = records[0]
         steps = f"{first['step']:,} steps" + (f", {first['precision']}" if first["precision"] != "32-true" else "")
         lines.append(
-            f"| [`{variant}`](docs/results/{names[0]}.md), config `{config}` | {text} | {first['data_set']}, {steps} "
+            f"| [`{variant}`](docs/results/{config}.md), config `{config}` | {text} | {first['data_set']}, {steps} "
             f"| {counts[0]:.2f} / {counts[1]:.2f} million | {times[variant]:.1f} | {fid(records)} "
-            f"| ![]({(RESULTS / f'{names[0]}_thumbnail.png').relative_to(ROOT).as_posix()}) |"
+            f"| ![]({(RESULTS / f'{config}_thumbnail.png').relative_to(ROOT).as_posix()}) |"
         )
     return "\n".join(lines)
 

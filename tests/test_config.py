@@ -88,9 +88,9 @@ def test_1e_4_in_a_config_file_is_a_number_too(tmp_path):
 
 
 def test_a_folder_may_be_called_2024():
-    tree = resolved("--model=MLPGAN", "--run=2024", "--data.root", "1e3")
+    tree = resolved("--model=MLPGAN", "--run=2024", "--data.root", "1e3", "--data.name=glyphs", "--data.fonts=2024")
     assert tree["run"] == "2024"
-    assert tree["data"]["root"] == "1e3"
+    assert tree["data"] == {"root": "1e3", "name": {"name": "glyphs", "fonts": "2024"}}
 
 
 @pytest.mark.parametrize("name", sorted(shipped_configs()))

@@ -287,13 +287,13 @@ CONVOLUTIONAL_OVERRIDES = [
     {"balance": {"low": 0.0, "high": 0.0}},
     {"fakes": "inference"},
     {"real_range": "unit"},
-    {"step_count": "shared", "generator_optimizer": "tensorflow_adam", "discriminator_optimizer": "tensorflow_adam"},
     {"discriminator": {"norm": "batch"}, "frozen_batch_norm": "moving"},
 ]
 FULL_RESOLUTION_OVERRIDES = [
     {"generator": {"channels": [4, 5, 3]}},
     {"generator": {"dropout": 0.5}},
     {"generator": {"momentum": 0.5}},
+    {"generator": {"debiased": False}},
     {"generator": {"activation": "tanh"}},
     {"discriminator": {"kernel": 5}},
     {"discriminator": {"strides": [2, 2, 1, 2]}},

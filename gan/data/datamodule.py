@@ -1,6 +1,8 @@
 """`ImageDataModule`: any data set as Lightning wants it, with its order in the checkpoint."""
 
 import hashlib
+import inspect
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +24,24 @@ class ImageDataModule(pl.LightningDataModule):
     Args:
         name: a key of `DATASETS`, an importable path, or a mapping {name: …, parameter: …}.
         root: folder with the files of the data set; what is downloaded goes there too.
-        source: where the images come from; "auto" takes the first of files, download and embedded subset.
-        split: which images are trained on; None for the data set's first ("text" of MNIST holds 5,000 out, "full"
-            trains on these too).
+        source: where the images come from, one of the data set's; "auto" takes the first of them that is there.
+        split: which images are trained on; None for the data set's first. The first one of each set in this package
+            holds images out, "full" trains on these too.
     """
 
     def __init__(
         self,
-        name: str | dict[str, Any] = "mnist",
+        name: str | dict = "mnist",  # bare: of dict[str, Any] jsonargparse reads "2024" as a number
         root: str = "data",
         source: str = "auto",
         split: str | None = None,
     ) -> None:
         super().__init__()
         dataset_class, parameters = resolve(name, DATASETS, kind="data.name")
+        try:
+            inspect.signature(dataset_class).bind(**parameters)
+        except (TypeError, ValueError) as error:  # a parameter that is not keyword-only, or no class at all
+            raise UserError(f"data.name: {name!r} cannot be built ({error}); see gan.data.dataset.Dataset") from None
         self.dataset: Dataset = dataset_class(**parameters)
         for attribute in ("name", "image_shape", "class_names", "sources", "splits", "prepare", "load"):
             if not hasattr(self.dataset, attribute):
@@ -48,6 +54,8 @@ class ImageDataModule(pl.LightningDataModule):
             if value not in allowed:
                 raise UserError(f"data.{field}: unknown {value!r}; {nearest(str(value), allowed)}")
         self.root, self.source, self.split = Path(root).expanduser(), source, split
+        if os.path.exists(self.root) and not os.path.isdir(self.root):
+            raise UserError(f"{self.root}: a file, not a folder; point --data.root at the folder that holds it")
         if hasattr(self.dataset, "look"):
             self.dataset.look(self.root)
         self.image_shape = tuple(self.dataset.image_shape)

@@ -4,6 +4,8 @@ A user's own class needs no registration: `--data.name mylab.data.Blobs`, or wit
 `{name: mylab.data.Blobs, blobs: 8}` (keyword-only, annotated arguments are checked).
 """
 
+import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +16,7 @@ from gan.data.mnist import MNIST
 from gan.data.notmnist import NotMNIST
 from gan.data.split import LoadedData, Split
 
-__all__ = ["DATASETS", "Dataset", "LoadedData", "Split"]
+__all__ = ["DATASETS", "Dataset", "LoadedData", "Split", "importable", "table"]
 
 
 class Dataset(Protocol):
@@ -44,3 +46,23 @@ DATASETS: dict[str, Any] = {
     "mnist": MNIST,
     "notmnist": NotMNIST,
 }
+
+
+def importable(choice: Any) -> Any:
+    """What a choice of data set may import: all of it, but nothing of a registered one.
+
+    The parameters of a registered set are plain values, checked against its constructor, such as the folder `my.fonts`.
+    """
+    name = choice.get("name") if isinstance(choice, Mapping) else choice
+    return None if isinstance(name, str) and name in DATASETS else choice
+
+
+def table() -> str:
+    """Name, sources, splits and own keys of each registered data set, in columns."""
+    rows = [("NAME", "sources", "splits", "own keys")]
+    for name, dataset in DATASETS.items():
+        own = ", ".join(inspect.signature(dataset).parameters) or "-"
+        rows.append((name, ", ".join(dataset.sources), ", ".join(dataset.splits), own))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
+    return "\n".join(f"  {line.rstrip()}" for line in lines)

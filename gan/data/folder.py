@@ -17,12 +17,11 @@ import numpy as np
 import PIL
 import torch
 from PIL import Image, ImageOps
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 from tqdm import tqdm
 
 from gan.data.idx import Bytes
-from gan.data.notes import say
+from gan.data.notes import is_first_process, say
 from gan.data.picture_folder import Listing, find_classes, find_pictures
 from gan.data.pictures import MAX_BYTES, PictureError, decode_picture
 from gan.data.split import LoadedData, Split
@@ -129,7 +128,7 @@ class _Reading:
         self.images: Bytes = np.empty((len(files), *self.image_shape), dtype=np.uint8)
         self.waiting: dict[str, list[Bytes]] = {"held_out": [], "test": []}
         self.contents: dict[str, bytes] = {}  # name -> sha256
-        hidden = len(files) <= BAR_FROM or getattr(rank_zero_only, "rank", 0) != 0
+        hidden = len(files) <= BAR_FROM or not is_first_process()
         bar = tqdm(files, desc="reading pictures", unit="file", disable=hidden, mininterval=0.5)
         with bar, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, on damaged metadata

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, features
 
+from gan.data.letters import LETTERS
 from gan.data.notes import say
 from gan.errors import UserError
 
-LETTERS = "ABCDEFGHIJ"
 SUFFIXES = (".ttf", ".otf", ".ttc")
 MAX_FONTS = 5_000
 MAX_BYTES = 64 * 2**20  # of one file; the largest of DejaVu has 0.7 million, collections for Chinese have 20 million

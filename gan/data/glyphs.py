@@ -16,7 +16,8 @@ import PIL
 import torch
 from PIL import Image, ImageOps
 
-from gan.data.fonts import LETTERS, Face, folder_faces, freetype_version, matplotlib_faces
+from gan.data.fonts import Face, folder_faces, freetype_version, matplotlib_faces
+from gan.data.letters import LETTERS, SIDE
 from gan.data.notes import box, say
 from gan.data.split import LoadedData, Split
 from gan.errors import UserError
@@ -30,7 +31,6 @@ PARTS = {  # of matplotlib's families: one foundry in one part
 COUNTS = {"train": 5_000, "held_out": 500, "test": 1_000}  # at least; each letter of each font has as many variants
 SHARES = {"held_out": 0.1, "test": 0.2}  # of a user's families
 
-SIDE = 28
 JITTER_VERSION = 1  # raise it with any change below
 OVERSAMPLING = 4  # letters are drawn on 112 x 112 pixels, whose 4 x 4 squares are averaged
 SIZES = (0.8, 0.96)  # share of the frame that a letter fills, its height and its width apart

@@ -5,6 +5,7 @@ Split "text" is the one of TensorFlow's reader, which the early GAN tutorials tr
 """
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -144,10 +145,10 @@ def find_file(folder: Path, name: str) -> Path:
     return folder / name if (folder / name).exists() else folder / f"{name}.gz"
 
 
-def as_published(published: type[torchvision_datasets.MNIST], folder: Path) -> list[str]:
-    """Those of the four files that are gzipped just as torchvision publishes them, by its md5."""
+def as_published(published: type[torchvision_datasets.MNIST], folder: Path, names: Iterable[str] = FILES) -> list[str]:
+    """Those of the files `names` that are gzipped just as torchvision publishes them, by its md5."""
     md5s, found = dict(published.resources), []
-    for name in FILES:
+    for name in names:
         path = find_file(folder, name)
         if path.name in md5s:  # not a raw one: torchvision has md5s of the .gz files only
             with path.open("rb") as stream:

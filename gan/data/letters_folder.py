@@ -4,12 +4,13 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from tqdm import tqdm
 
 from gan.data.letters import LETTERS, MAX_FILE_BYTES, MAX_FILES
+from gan.data.notes import is_first_process
 from gan.errors import UserError
 
 BAR_FROM = 2_000  # files: fewer are read in a second
@@ -35,8 +36,11 @@ def list_letters(folder: Path) -> LetterFiles:
     digest = hashlib.sha256()
     try:
         for label, letter in enumerate(LETTERS):
+            if (folder / letter).is_symlink():
+                raise UserError(f"{folder / letter}: a link; these are not followed: put the folder itself there")
             with os.scandir(folder / letter) as entries:
-                pngs = [entry for entry in entries if entry.name.endswith(".png") and not entry.name.startswith(".")]
+                named = (entry for entry in entries if entry.name.endswith(".png") and not entry.name.startswith("."))
+                pngs = list(islice(named, MAX_FILES - len(files) + 1))
             if len(files) + len(pngs) > MAX_FILES:
                 raise UserError(f"{folder}: more than {MAX_FILES:,} PNGs; is it notMNIST?")
             for entry in sorted(pngs, key=lambda entry: entry.name):
@@ -56,7 +60,7 @@ def list_letters(folder: Path) -> LetterFiles:
 
 def read_folder(listing: LetterFiles) -> Iterator[tuple[str, int, bytes]]:
     """Name ("A/….png"), label and content of each PNG, of which at most one byte more than allowed is read."""
-    hidden = len(listing.files) < BAR_FROM or getattr(rank_zero_only, "rank", 0) != 0
+    hidden = len(listing.files) < BAR_FROM or not is_first_process()
     desc = f"reading {listing.folder.name}"
     for name, label in tqdm(listing.files, desc=desc, unit="file", disable=hidden, mininterval=0.5):
         path = listing.folder / name

@@ -8,6 +8,11 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 _said: set[str] = set()
 
 
+def is_first_process() -> bool:
+    """Whether this is rank 0, the one that says things and shows progress bars."""
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)
+
+
 @rank_zero_only
 def say(note: str) -> None:
     """Print a note on stderr, unless this process has said it before."""

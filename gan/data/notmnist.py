@@ -19,9 +19,10 @@ import torch
 from gan.data.archive import read_archive
 from gan.data.download import DownloadError, download
 from gan.data.fashion_mnist import FashionMNIST
+from gan.data.fonts import MATPLOTLIB_FAMILIES
 from gan.data.glyphs import Glyphs
 from gan.data.idx import idx_sha256, read_images_and_labels
-from gan.data.idx_set import FILES, cut, find_file
+from gan.data.idx_set import FILES, as_published, cut, find_file
 from gan.data.letters import LETTERS, SIDE, Gathering, Letters
 from gan.data.letters_cache import cached
 from gan.data.letters_folder import is_letter_folder, list_letters, read_folder
@@ -74,7 +75,7 @@ class NotMNIST:
     def prepare(self, root: Path, source: str) -> None:
         """Download the small archive if the source asks for it and it is not there; decode PNGs into the cache."""
         if source == "glyphs":
-            return
+            return self._refuse_glyphs_options()
         found = find(root, source)
         if found is None and source in ("auto", "download"):
             try:
@@ -98,6 +99,8 @@ class NotMNIST:
 
         Where there is none, source "auto" says so in a box and hands over the data set `glyphs`, under its own name.
         """
+        if source == "glyphs":
+            self._refuse_glyphs_options()
         found = None if source == "glyphs" else find(root, source)
         if found is None and source in ("auto", "glyphs"):
             return self._glyphs(root, source, split)
@@ -136,6 +139,13 @@ class NotMNIST:
             },
             **parts,
         )
+
+    def _refuse_glyphs_options(self) -> None:
+        if (self.polarity, self.duplicates) != ("keep", "keep"):
+            raise UserError(
+                f"notmnist: polarity={self.polarity} and duplicates={self.duplicates}: rendered letters have neither "
+                "option; leave both at keep with --data.source glyphs, or use another source"
+            )
 
     def _glyphs(self, root: Path, source: str, split: str) -> LoadedData:
         glyphs = Glyphs()
@@ -195,15 +205,22 @@ def read(kind: str, path: Path, root: Path) -> Letters:
 
         return cached(cache, listing.key, gather)
 
+    status = path.stat()
+
     def unpack() -> Letters:
         for name, label, content in read_archive(path):
             gathering.add(name, label, content)
-        md5 = _digest(path, "md5")
+        try:
+            md5, sha256 = _md5_and_sha256(path)
+            after = path.stat()
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read a second time ({error.strerror}); put it back") from None
+        if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+            raise UserError(f"{path}: changed while it was read; start again when it is complete")
         if not (official := md5 == ARCHIVES[path.name]):
             say(f"warning: {path}: not the official archive: its md5 is {md5} (noted in the provenance)")
-        return gathering.finish({"files": {path.name: _digest(path, "sha256")}, "official": official})
+        return gathering.finish({"files": {path.name: sha256}, "official": official})
 
-    status = path.stat()
     return cached(cache, f"{status.st_size} {status.st_mtime_ns}", unpack)
 
 
@@ -227,9 +244,7 @@ def read_idx_pairs(folder: Path) -> Letters:
         files |= dict(zip(names, map(idx_sha256, pair), strict=True))
         pairs.append(pair)
     digits = [name for name, sha256 in files.items() if sha256 in DIGITS_SHA256.values()]
-    md5s = dict(FashionMNIST.published.resources)  # of the .gz files
-    paths = [find_file(folder, name) for name in files]
-    clothes = [path.name for path in paths if path.name in md5s and _digest(path, "md5") == md5s[path.name]]
+    clothes = as_published(FashionMNIST.published, folder, files)
     if digits or clothes:
         raise UserError(
             f"{folder}: {', '.join(digits or clothes)} are {'MNIST' if digits else 'Fashion-MNIST'}'s, not notMNIST's "
@@ -240,9 +255,13 @@ def read_idx_pairs(folder: Path) -> Letters:
     return Letters(images, labels, about)
 
 
-def _digest(path: Path, name: str) -> str:
+def _md5_and_sha256(path: Path) -> tuple[str, str]:
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()
+        while chunk := stream.read(2**20):
+            md5.update(chunk)
+            sha256.update(chunk)
+    return md5.hexdigest(), sha256.hexdigest()
 
 
 def _nothing_found(root: Path, source: str) -> str:
@@ -259,11 +278,12 @@ def _nothing_found(root: Path, source: str) -> str:
 
 
 def _glyphs_warning(counts: dict[str, int], root: Path, failure: str) -> list[str]:
+    fonts = sum(map(len, MATPLOTLIB_FAMILIES.values()))
     return [
-        "WARNING: THIS IS NOT notMNIST but the data set glyphs, letters A to J rendered here from 21 fonts: "
+        f"WARNING: THIS IS NOT notMNIST but the data set glyphs, letters A to J rendered here from {fonts} fonts: "
         f"{counts['train']:,} to train on, {counts['held_out']:,} held out, {counts['test']:,} to test.",
         f"Why: no idx files, folders A to J or archives of notMNIST in {root}; {failure}.",
-        "Numbers from this run are stamped `name: glyphs` and do not compare with those of notMNIST. Options polarity "
-        "and duplicates do not apply.",
+        "Numbers from this run are stamped `data_set: glyphs` and do not compare with those of notMNIST. Options "
+        "polarity and duplicates do not apply.",
         f"For the real set, put {DOWNLOADED} into a folder DIR and pass --data.root DIR.",
     ]

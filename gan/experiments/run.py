@@ -23,6 +23,7 @@ from gan.checkpoint import find_checkpoint, read_checkpoint, refuse_foreign
 from gan.choices import foreign_names, import_from, merge
 from gan.config import CALLBACKS, Flags, compose, read_config, resolve_model, variant_class
 from gan.data.datamodule import ImageDataModule
+from gan.data.dataset import importable
 from gan.errors import UserError
 from gan.experiments import run_directory
 from gan.experiments.trainer import TRAINER_DEFAULTS, NoProfiler, check_trainer, logger
@@ -81,7 +82,7 @@ def fit(flags: Flags) -> Outcome:
     default = Path("runs") / _name(flags.configs) / variant.__name__ / f"seed_{tree['seed_everything']}"
     directory = Path(tree.get("run") or default)
     tree["run"] = str(directory)
-    if list(foreign_names([tree["model"], tree.get("data", {}).get("name"), tree.get("trainer")])):
+    if list(foreign_names([tree["model"], importable(tree.get("data", {}).get("name")), tree.get("trainer")])):
         tree.setdefault("pythonpath", str(Path.cwd()))
     tree["trainer"] = TRAINER_DEFAULTS | tree.get("trainer", {})
     cli = _build(tree, directory, first_step=None)
@@ -102,7 +103,7 @@ def resume(directory: Path, flags: Flags, allow_import: list[str]) -> Outcome:
                 "start another run with gan fit"
             )
     tree = compose(Flags(configs=[str(config)]))
-    refuse_foreign([tree.get("model"), tree.get("data", {}).get("name")], allow_import, str(config))
+    refuse_foreign([tree.get("model"), importable(tree.get("data", {}).get("name"))], allow_import, str(config))
     refuse_foreign(tree.get("trainer"), [*allow_import, "pytorch_lightning"], str(config))  # its callbacks and loggers
     _refuse_files(tree.get("trainer"), config)
     if allow_import:

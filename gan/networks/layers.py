@@ -176,18 +176,19 @@ class UpsampledConv2d(nn.Conv2d):
     are even or odd. So four 3×3 convolutions of the small map, interleaved, compute the same with 9/25 of the products.
     """
 
+    sums: Tensor
     # (parity p, tap of 3, tap of 5): row 2i + p sees upsampled rows 2i + p - 2 … 2i + p + 2, copies of i - 1, i, i + 1
-    sums = torch.tensor([[[1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 1]],
-                         [[1, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 1, 1]]])  # fmt: skip
+    SUMS = torch.tensor([[[1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 1]],
+                         [[1, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 1, 1]]], dtype=torch.float32)  # fmt: skip
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__(channels, out, 5, padding=2)
+        self.register_buffer("sums", self.SUMS.clone(), persistent=False)  # moves with the module
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, out, 2H, 2W)."""
-        sums = self.sums.to(self.weight)
         # (out, C, 5, 5) -> (out, row parity, column parity, C, 3, 3)
-        kernels = torch.einsum("pai,ocij,qbj->opqcab", sums, self.weight, sums).flatten(0, 2)
+        kernels = torch.einsum("pai,ocij,qbj->opqcab", self.sums, self.weight, self.sums).flatten(0, 2)
         bias = None if self.bias is None else self.bias.repeat_interleave(4)
         interleaved = nn.functional.conv2d(images, kernels, bias, padding=1)
         return nn.functional.pixel_shuffle(interleaved, 2)

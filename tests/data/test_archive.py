@@ -3,6 +3,7 @@
 import gzip
 import io
 import tarfile
+import time
 import tracemalloc
 import zipfile
 
@@ -93,7 +94,7 @@ def test_a_bomb_is_never_inflated(root, kind):
         for _ in range(200):
             stream.write(bytes(2**20))
     tracemalloc.start()
-    refused(root, "headers, or what follows the last, exceed|announces 209,715,200 bytes")
+    refused(root, "one member's headers exceed 4,096 bytes|announces 209,715,200 bytes")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * 2**20
@@ -102,7 +103,7 @@ def test_a_bomb_is_never_inflated(root, kind):
 def test_zeros_without_end_behind_the_archive(root):
     with gzip.open(root / NAME, "wb", compresslevel=1) as stream:
         stream.write(bytes(50 * 2**20))
-    refused(root, "what follows the last, exceed")
+    refused(root, "what follows its last member exceeds 65,536 bytes")
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.REGTYPE])
@@ -115,7 +116,62 @@ def test_negative_sizes(root, kind, claimed):
 def test_headers_upon_headers(root):
     """Each extended header calls the next from within tarfile."""
     (root / NAME).write_bytes(gzip.compress(hostile_header(tarfile.XHDTYPE, 0) * 5_000))
-    refused(root, "headers, or what follows the last, exceed|damaged tar headers|no tar archive")
+    refused(root, "one member's headers exceed|damaged tar headers|no tar archive")
+
+
+def write_headers(path, count, kind, content):
+    """`count` empty members, each after a PAX header of this type; `content` gives the text of the i-th."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = member("notMNIST_small/README").tobuf(tarfile.GNU_FORMAT)
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        for i in range(count):
+            text = content(i)
+            stream.write(hostile_header(kind, len(text)) + text + bytes(-len(text) % 512) + name)
+        stream.write(bytes(10240))
+
+
+def seconds(step):
+    started = time.process_time()
+    step()
+    return time.process_time() - started
+
+
+def test_global_headers_do_not_add_up(root):
+    """tarfile hands all that it has seen to every member: 2,000 times up to 128,000 keys."""
+    write_headers(
+        root / NAME,
+        2_000,
+        tarfile.XGLTYPE,
+        lambda i: b"".join(b"8 %s=\n" % np.base_repr(50_000 + 64 * i + k, 36).encode() for k in range(64)),
+    )
+    assert seconds(lambda: refused(root, "no PNGs of A")) < 2
+
+
+def test_a_long_header_is_not_searched(root):
+    """Python's CVE-2024-6232: these digits take seconds where they are read; the line says the true bound."""
+    write_headers(root / NAME, 1, tarfile.XHDTYPE, lambda _: b"1" * 80_000)
+    assert seconds(lambda: refused(root, "one member's headers exceed 4,096 bytes")) < 1
+    for size, message in ((3_072, "no PNGs of A"), (3_073, "one member's headers exceed 4,096 bytes")):
+        write_headers(root / NAME, 1, tarfile.XHDTYPE, lambda _, size=size: b"1" * size)
+        refused(root, message)
+
+
+def test_many_long_headers(root):
+    """What they have in all is bounded by what so many members need on average."""
+    write_headers(root / NAME, 20_000, tarfile.XHDTYPE, lambda _: b"1" * 3_072)
+    assert seconds(lambda: refused(root, "the headers of 103 members have 421,888 bytes, on average at most 1,536")) < 4
+    write_headers(root / NAME, 1_000, tarfile.XHDTYPE, lambda _: b"30 mtime=1317340800.123456789\n")
+    refused(root, "no PNGs of A")
+
+
+def test_a_header_that_lies_about_the_size_buys_no_headers(root):
+    """GNU.sparse.realsize sets the size that a member announces, not the place of the next one."""
+    text = b"29 GNU.sparse.realsize=65536\n"
+    long = hostile_header(tarfile.XHDTYPE, 50_000) + b"1" * 50_000 + bytes(-50_000 % 512)
+    name = member("notMNIST_small/README").tobuf(tarfile.GNU_FORMAT)
+    lying = hostile_header(tarfile.XHDTYPE, len(text)) + text + bytes(512 - len(text)) + name
+    (root / NAME).write_bytes(gzip.compress(lying + long + name + bytes(10240)))
+    refused(root, "one member's headers exceed 4,096 bytes")
 
 
 def test_too_many_members_and_too_much_in_all(root, monkeypatch):

@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib
 import pytest
 import torch
+import yaml
 from runs import QUIET, SMALL, TINY, checkpoint, error_line, gan
 
 from gan.data import fonts
@@ -310,3 +311,18 @@ def test_through_the_command_line(folder, tmp_path, few, capsys):
     capsys.readouterr()
     assert gan("fit", *flags, f"--data.fonts={tmp_path / 'absent'}", f"--run={tmp_path / 'other'}") == 2
     assert "absent: cannot be looked into" in error_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("name", ["my.fonts", "2024"])
+def test_a_folder_of_fonts_may_have_any_name(name, folder, few, monkeypatch, capsys):
+    monkeypatch.chdir(folder.parent)
+    folder.rename(name)
+    flags = (*TINY["MLPGAN"], *SMALL, *QUIET, "--trainer.max_steps=2", "--data.name=glyphs")
+    assert gan("fit", *flags, f"--data.fonts={name}", "--run=run") == 0
+    config = yaml.safe_load(Path("run", "config.yaml").read_text())
+    assert config["data"]["name"]["fonts"] == name
+    assert "pythonpath" not in config  # nothing to import
+    assert gan("resume", "run", "--trainer.max_steps=3") == 0
+    assert gan("sample", "run", "--num=4", "--out=a.npz") == 0
+    assert gan("evaluate", "run", "--num=20") == 0
+    assert "20 fakes, 20 glyphs test images, fonts" in capsys.readouterr().out

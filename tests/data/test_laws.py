@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from letters_support import pictures
 from PIL import Image
 
 from gan.data import fashion_mnist
@@ -36,6 +37,13 @@ def write_idx_files(root, patch):
         (root / f"{part}-labels-idx1-ubyte").write_bytes(encode_idx(np.arange(count, dtype=np.uint8) % 10))
 
 
+def write_letters(root, patch):
+    images, labels = pictures()
+    images[:20] = images[100:]  # copies with another label
+    (root / "t10k-images-idx3-ubyte").write_bytes(encode_idx(images))
+    (root / "t10k-labels-idx1-ubyte").write_bytes(encode_idx(labels))
+
+
 def nothing(root, patch):
     """What ships with the package's requirements is enough."""
 
@@ -46,6 +54,7 @@ OFFLINE = {
     "fashion_mnist": (write_idx_files, "idx", {}),
     "folder": (write_pictures, "auto", {"size": 10}),
     "glyphs": (nothing, "auto", {}),
+    "notmnist": (write_letters, "idx", {}),
 }
 every_data_set = pytest.mark.parametrize("name", DATASETS)
 

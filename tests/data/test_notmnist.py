@@ -12,6 +12,7 @@ import signal
 import socket
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,12 @@ import torch
 from letters_support import contents, pictures, write_archive, write_folder
 
 from gan.data import notmnist
+from gan.data.archive import read_archive
 from gan.data.datamodule import ImageDataModule
 from gan.data.fashion_mnist import FashionMNIST
 from gan.data.idx import encode_idx, read_images_and_labels
 from gan.data.letters import Gathering, Letters
+from gan.data.letters_folder import list_letters
 from gan.data.letters_split import arrange, is_inverted
 from gan.data.notmnist import ARCHIVES, NotMNIST
 from gan.errors import UserError
@@ -161,7 +164,7 @@ def test_clothes_are_refused(tmp_path, monkeypatch):
     name = "t10k-images-idx3-ubyte.gz"
     md5 = hashlib.md5((tmp_path / name).read_bytes()).hexdigest()
     monkeypatch.setattr(FashionMNIST.published, "resources", [(name, md5)])
-    with pytest.raises(UserError, match=f"{name} are Fashion-MNIST's"):
+    with pytest.raises(UserError, match="t10k-images-idx3-ubyte are Fashion-MNIST's"):
         get(tmp_path)
 
 
@@ -190,6 +193,50 @@ def test_incomplete_folders(tmp_path):
         (letter / f"{i}.png").write_bytes(b"")
     with pytest.raises(UserError, match="5 of the 5 files of letter C are unreadable"):
         get(tmp_path)
+
+
+def test_linked_letters_are_refused(tmp_path):
+    write_folder(tmp_path / "root", FILES)
+    letter = tmp_path / "root" / "notMNIST_small" / "C"
+    letter.rename(tmp_path / "outside")
+    letter.symlink_to(tmp_path / "outside")
+    with pytest.raises(UserError, match=r"notMNIST_small/C: a link; these are not followed"):
+        get(tmp_path / "root")
+
+
+def test_a_folder_of_too_many_files_is_not_listed_whole(tmp_path, monkeypatch):
+    write_folder(tmp_path, FILES)
+    for i in range(3_000):
+        (tmp_path / "notMNIST_small" / "B" / f"more{i}.png").touch()
+    monkeypatch.setattr("gan.data.letters_folder.MAX_FILES", 100)
+    tracemalloc.start()
+    with pytest.raises(UserError, match="more than 100 PNGs"):
+        list_letters(tmp_path / "notMNIST_small")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150_000  # bytes; all the entries have more than that
+
+
+def test_an_archive_that_changes_while_it_is_read(tmp_path, monkeypatch):
+    """Neither the new file's digest beside the old pixels, nor a cache of these."""
+    path = write_archive(tmp_path / SMALL, FILES)
+    for change, message in (
+        (lambda: write_archive(path, contents(*pictures(seed=1))), "changed while it was read; start again"),
+        (path.unlink, "cannot be read a second time"),
+    ):
+
+        def reading(source, change=change):
+            yield from read_archive(source)
+            change()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(notmnist, "read_archive", reading)
+            with pytest.raises(UserError, match=f"{SMALL}: {message}") as caught:
+                get(tmp_path)
+        assert "\n" not in str(caught.value)
+        assert not (tmp_path / notmnist.CACHE).exists()
+    write_archive(path, FILES)
+    assert get(tmp_path).provenance["files"] == {SMALL: hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def test_a_huge_file_in_a_folder(tmp_path):
@@ -315,12 +362,23 @@ def test_without_anything_there_are_glyphs_and_it_is_said(tmp_path, capsys):
     said = capsys.readouterr().err
     assert loaded.name == loaded.provenance["name"] == "glyphs"
     assert len({len(line) for line in said.splitlines()}) == 1  # one box
-    for part in ("THIS IS NOT notMNIST", str(tmp_path), "download failed", "name: glyphs", "--data.root DIR"):
+    parts = ("THIS IS NOT notMNIST", str(tmp_path), "download failed", "data_set: glyphs", "--data.root DIR")
+    for part in (*parts, f"from {len(loaded.provenance['files']) - 1} fonts"):
         assert part in unboxed(said)
     full = get(tmp_path, "glyphs", "full")
     assert full.provenance["held_out_is_trained_on"]
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_options_that_glyphs_lack(tmp_path, capsys):
+    """Refused where glyphs are asked for, said where they stand in."""
+    for options in ({"polarity": "normalise"}, {"duplicates": "remove"}):
+        for step in (NotMNIST(**options).prepare, functools.partial(NotMNIST(**options).load, split="hash")):
+            with pytest.raises(UserError, match=r"notmnist: polarity=.* leave both at keep with --data.source glyphs"):
+                step(tmp_path, "glyphs")
+    assert get(tmp_path, **options).name == "glyphs"
+    assert "Options polarity and duplicates do not apply." in unboxed(capsys.readouterr().err)
 
 
 def test_the_split_is_fixed(tmp_path):

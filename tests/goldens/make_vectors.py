@@ -51,8 +51,9 @@ def same_transposed_convolution(x: Array, w: Array, stride: int, size: int) -> A
 
 
 def batch_norm(batches: list[Array], gamma: Array, beta: Array, momentum: float, epsilon: float) -> dict[str, Array]:
-    """Keras 2: all batches but the last in training mode, in turn; the last in inference mode.
+    """Keras without version 2's debiasing, with its unbiased variance.
 
+    All batches but the last are in training mode, in turn; the last one is in inference mode.
     Moving statistics start at 0 and 1; m <- momentum m + (1 - momentum) batch. The variance that normalises divides by
     n = N H W, the one that moves by n - 1.
     """

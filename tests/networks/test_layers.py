@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gan.networks.layers import SameConv2d, SameConvTranspose2d, UpsampledConv2d, normalises_by_batch
+from gan.networks.layers import SameConv2d, SameConvTranspose2d, UpsampledConv2d, keras_batch_norm, normalises_by_batch
 from gan.variants import VARIANTS
 
 
@@ -15,6 +15,27 @@ def test_biases_are_added_once(size):
         with torch.no_grad():
             layer.bias += torch.tensor([1.0, -2.0])
         torch.testing.assert_close(layer(images) - without, torch.ones_like(without) * layer.bias.new([[[1]], [[-2]]]))
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+def test_debiased_moving_statistics_are_averages_of_the_batches_seen(reloaded):
+    """biased <- 0.8 biased + 0.2 batch from 0, divided by 1 - 0.8^t (TensorFlow's zero_debias); variances by n - 1."""
+    layer = keras_batch_norm(3, momentum=0.2, debiased=True).double()
+    mean, variance = torch.zeros(3).double(), torch.zeros(3).double()
+    for t in range(1, 6):
+        images = 5 + 2 * torch.randn(4, 3, 5, 6, dtype=torch.float64)
+        layer(images)
+        mean = 0.8 * mean + 0.2 * images.mean((0, 2, 3))
+        variance = 0.8 * variance + 0.2 * images.var((0, 2, 3))
+        torch.testing.assert_close(layer.running_mean, mean / (1 - 0.8**t))
+        torch.testing.assert_close(layer.running_var, variance / (1 - 0.8**t))
+        if reloaded:
+            state, layer = layer.state_dict(), keras_batch_norm(3, momentum=0.2, debiased=True).double()
+            layer(images)  # a network that was used before it was loaded into
+            layer.load_state_dict(state)
+    before = layer.running_mean.clone()
+    layer.eval()(images)
+    assert torch.equal(layer.running_mean, before)
 
 
 def test_upsampled_convolution_is_an_upsampling_and_a_convolution():

@@ -1,8 +1,12 @@
 """FullResolutionDCGAN against Keras 2.1's rules, written out."""
 
+from functools import partial
+
 import pytest
+import pytorch_lightning as pl
 import torch
-from support import Digits, Replay, tiny, train, weights
+from pytorch_lightning.plugins import MixedPrecision
+from support import Digits, Replay, same, tiny, train, weights
 from torch.nn.functional import softplus
 
 from gan.errors import UserError
@@ -130,9 +134,33 @@ def test_rules_that_a_network_cannot_show_are_refused(variant, change, message):
 
 
 def test_a_shared_step_count_needs_two_tensorflow_adams():
-    module = tiny("MLPGAN", {"step_count": "shared"})
     with pytest.raises(UserError, match="needs tensorflow_adam for both"):
+        tiny("MLPGAN", {"step_count": "shared"})
+
+
+def test_the_trainer_may_not_take_the_debiasing_or_the_count_away(monkeypatch):
+    module = tiny("FullResolutionDCGAN")
+    try:
+        with pytest.raises(UserError, match="sync_batchnorm"):
+            train(module, 1, strategy="ddp_find_unused_parameters_true", devices=1, sync_batchnorm=True)
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+    monkeypatch.setattr(pl.Trainer, "precision", "16-mixed")  # stands for a GPU's
+    with pytest.raises(UserError, match="16-mixed skips updates"):
         train(module, 1)
+
+
+def test_the_second_update_sees_the_first_one_s_weights_under_autocast_s_cache(monkeypatch):
+    """Some versions of Lightning keep autocast's cache of bfloat16 weights on."""
+    ends = []
+    for cache in (False, True):
+        autocast = partial(torch.autocast, "cpu", torch.bfloat16, cache_enabled=cache)
+        monkeypatch.setattr(MixedPrecision, "autocast_context_manager", lambda self, autocast=autocast: autocast())
+        module = tiny("FullResolutionDCGAN", WITHOUT_DROPOUT)
+        train(module, 2, precision="bf16-mixed")
+        ends.append(weights(module))
+    assert same(*ends)
 
 
 def test_resuming_goes_on_with_the_shared_step_count(tmp_path):

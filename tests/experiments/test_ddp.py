@@ -51,6 +51,18 @@ def test_weights_are_equal_and_the_clock_is_one(folder):
     assert checkpoint(folder / "run")["adversarial"]["images_seen"] == 5 * 8
 
 
+def test_three_updates_a_batch_keep_two_processes_together(tmp_path):
+    """002: D on real images, D on predicted fakes, G; batch norm's statistics are each process's own."""
+    (tmp_path / "watch.py").write_text(WATCH)
+    words = (*TINY["FullResolutionDCGAN"], *SMALL, *DATA, *QUIET, *DDP, "--trainer.max_steps=3", "--run=run")
+    watch = "--trainer.callbacks=[{class_path: watch.Watch}]"
+    code, _, err = process("fit", *words, watch, cwd=tmp_path, environment={"CUDA_VISIBLE_DEVICES": ""})
+    assert code == 0, err
+    first, second = watched(tmp_path)
+    assert [row["step"] for row in first] == [1, 2, 3]
+    assert [row["weights"] for row in first] == [row["weights"] for row in second]
+
+
 def test_noise_and_images_differ(folder):
     first, second = watched(folder)
     for a, b in zip(first, second, strict=True):

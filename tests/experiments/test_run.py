@@ -549,3 +549,22 @@ def test_the_terminal_shows_no_noise(variant, tmp_path):
     for noise in ("Warning", "deprecated", "Seed set", "litlogger", "Tip", "GPU available", "warn("):
         assert noise not in out + err
     assert len(err.replace("\r", "\n").splitlines()) < 12
+
+
+# Shipped systems ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [("upsampling_dcgan", "THIS IS NOT notMNIST"), ("full_resolution_dcgan", "NOT THE WHOLE OF MNIST")],
+)
+def test_a_system_trains_on_a_bare_machine_and_says_on_what(config, said, tmp_path, monkeypatch, capsys):
+    """No files, no network: mirrors at a port where nobody listens. The networks are the text's own."""
+    dead = ["http://127.0.0.1:9/"]
+    monkeypatch.setattr("gan.data.notmnist.MIRRORS", dead)
+    monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", dead)
+    monkeypatch.setattr("gan.data.notes._said", set())
+    words = ("fit", "--config", config, f"--data.root={tmp_path / 'data'}", f"--run={tmp_path / 'run'}")
+    assert gan(*words, *QUIET, "--trainer.max_steps=1", "--model.recipe.batch_size=2") == 0
+    assert said.lower() in " ".join(capsys.readouterr().err.replace("|", " ").split()).lower()
+    assert checkpoint(tmp_path / "run")["global_step"] == 1

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gan.data.dataset import DATASETS, LoadedData
 from gan.data.mnist import MNIST
+from gan.errors import UserError
 from gan.metrics.features import EVALUATORS, load_classifier
 from gan.metrics.scorer import ImageScorer, subset
 
@@ -48,7 +49,10 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=Path("data"), help="folder of its files; glyphs needs none")
     args = parser.parse_args()
     classifier = load_classifier(args.data)
-    sets = real_sets(args.data, args.data_root)
+    try:
+        sets = real_sets(args.data, args.data_root)
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from None
 
     print("| source | real images | floor images | floor | 10,000 images of uniform noise | black |")
     print("| --- | --- | --- | --- | --- | --- |")

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import warnings
@@ -87,6 +88,8 @@ def start(*words: object, **settings: Any) -> subprocess.Popen:
     assert executable, "the package is not installed: pip install -e ."
     environment = {**os.environ, "OMP_NUM_THREADS": "1"} | settings.pop("environment", {})
     command = [executable, *(str(word) for word in words)]
+    # A shell's background job, where the tests may run, ignores Ctrl-C, and its children inherit that.
+    settings["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **settings
     )

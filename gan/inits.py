@@ -1,7 +1,10 @@
 """Initial distributions: functions that fill one weight or bias in place, from the global random state.
 
-Fans follow PyTorch's layout, (out, in, …) for linear layers and convolutions, (in, out, …) for transposed ones;
-Glorot's bound is symmetric in the two.
+Fans are read off PyTorch's layout, in which weights are (out, in, …) for linear layers and convolutions: fan_in is the
+second dimension times the kernel's area, the products that one output sums; fan_out is the first times that area.
+Weights of transposed convolutions are (in, out, …), so that there the two names change places: "fan_in" is out times
+the kernel's area, the outputs that one input reaches, which He's backward variant counts (He et al., 2015, eq. 14). One
+output sums in times the area over stride² products. Glorot's rules are symmetric in the two.
 """
 
 from collections.abc import Callable
@@ -28,10 +31,43 @@ def truncated_normal(tensor: Tensor, *, std: float) -> None:
     nn.init.trunc_normal_(tensor, std=std, a=-2 * std, b=2 * std)
 
 
+def _check_weight(tensor: Tensor, name: str) -> None:
+    if tensor.dim() < 2:
+        raise ValueError(f"{name} is for weights, of two dimensions or more; give a constant for biases")
+
+
 @torch.no_grad()
 def glorot_uniform(tensor: Tensor) -> None:
     """U(±sqrt(6 / (fan_in + fan_out))), also named after Xavier (Glorot and Bengio, 2010, eq. 16); Keras' default."""
+    _check_weight(tensor, "glorot_uniform")
     nn.init.xavier_uniform_(tensor)
+
+
+@torch.no_grad()
+def glorot_normal(tensor: Tensor) -> None:
+    """N(0, 2 / (fan_in + fan_out)), of the same variance as `glorot_uniform` (Glorot and Bengio, 2010, eq. 12)."""
+    _check_weight(tensor, "glorot_normal")
+    nn.init.xavier_normal_(tensor)
+
+
+@torch.no_grad()
+def he_normal(tensor: Tensor, *, slope: float = 0.0) -> None:
+    """N(0, 2 / ((1 + slope²) fan_in)), for layers after a ReLU, or a leaky one of this slope (He et al., 2015, eq. 15).
+
+    Also named after Kaiming; at slope 0 it is eq. 10.
+    """
+    _check_weight(tensor, "he_normal")
+    nn.init.kaiming_normal_(tensor, a=slope, mode="fan_in", nonlinearity="leaky_relu")
+
+
+@torch.no_grad()
+def orthogonal(tensor: Tensor, *, gain: float = 1.0) -> None:
+    """`gain` times a random matrix of orthonormal rows or columns, whichever are fewer (Saxe et al., 2014).
+
+    A kernel (a, b, …) is the matrix (a, b × area).
+    """
+    _check_weight(tensor, "orthogonal")
+    nn.init.orthogonal_(tensor, gain=gain)
 
 
 @torch.no_grad()
@@ -49,6 +85,9 @@ INITS = {
     "normal": normal,
     "truncated_normal": truncated_normal,
     "glorot_uniform": glorot_uniform,
+    "glorot_normal": glorot_normal,
+    "he_normal": he_normal,
+    "orthogonal": orthogonal,
     "constant": constant,
     "keep": keep,
 }

@@ -1,11 +1,12 @@
 """Parts that the network families share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from gan.choices import resolve
 from gan.errors import UserError
@@ -46,25 +47,75 @@ def check_sizes(sizes: list[int], what: str, at_least: int = 0) -> None:
         raise UserError(f"{what} must be {at_least} or more whole numbers of at least 1, got {list(sizes)}")
 
 
+def check_word(word: str, words: Iterable[str], what: str) -> None:
+    """UserError for an option that is none of its words."""
+    if word not in words:
+        raise UserError(f"{what} must be one of {', '.join(words)}, got {word!r}")
+
+
+def smallest_map(image_shape: tuple[int, int, int], halvings: int, who: str) -> tuple[int, int]:
+    """Height and width after `halvings` halvings; UserError where they do not divide."""
+    _, height, width = image_shape
+    if height % 2**halvings or width % 2**halvings:
+        raise UserError(
+            f"{who}: cannot make {height}×{width} images with {halvings} doublings; "
+            f"give fewer channels, or images whose sides divide by {2**halvings}"
+        )
+    return height // 2**halvings, width // 2**halvings
+
+
+def constrained(layer: nn.Module, norm: str) -> nn.Module:
+    """The layer, its weight divided by its largest singular value if `norm` is `spectral` (Miyato et al., 2018)."""
+    return spectral_norm(layer) if norm == "spectral" else layer
+
+
 def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
     """The network's batch norms."""
     return [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
 
 
 def has_batch_statistics(network: nn.Module) -> bool:
-    """Whether an image's output depends on the others of its batch: then real and fake must go in separate passes."""
-    return bool(batch_norms(network))
+    """Whether an image's output depends on the others of its batch: then real and fake must go in separate passes.
+
+    So it does with a batch norm and with any module whose attribute `mixes_batch` is true.
+    """
+    return bool(batch_norms(network)) or _mixes_batch(network)
 
 
 def normalises_by_batch(network: nn.Module) -> bool:
-    """Whether an image depends on the others of its batch in evaluation mode too, for want of running statistics."""
-    return any(norm.running_mean is None for norm in batch_norms(network))
+    """Whether an image depends on the others of its batch in evaluation mode too, for want of running statistics.
+
+    So it does, as far as one can know, with any module whose attribute `mixes_batch` is true.
+    """
+    return any(norm.running_mean is None for norm in batch_norms(network)) or _mixes_batch(network)
+
+
+def _mixes_batch(network: nn.Module) -> bool:
+    return any(getattr(module, "mixes_batch", False) for module in network.modules())
 
 
 def differs_in_inference(network: nn.Module) -> bool:
     """Whether evaluation mode computes something else than training mode."""
     dropouts = (module for module in network.modules() if isinstance(module, nn.modules.dropout._DropoutNd))
-    return has_batch_statistics(network) or any(dropout.p > 0 for dropout in dropouts)
+    return bool(batch_norms(network)) or any(dropout.p > 0 for dropout in dropouts)
+
+
+class MinibatchStdDev(nn.Module):
+    """Appends one channel that says how much the batch varies (Karras et al., 2018, sec. 3), the same at every pixel.
+
+    The standard deviation of each feature at each position over the batch, averaged over features and positions. The
+    group is the whole batch, of this process; its statistics are those of the batch in evaluation mode too.
+    """
+
+    mixes_batch = True
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C + 1, H, W)."""
+        values = images.to(torch.promote_types(images.dtype, torch.float32))  # 1e-8 is 0 in float16
+        # Biased, with 1e-8 in the root: a batch of one gives 1e-4 instead of NaN, and gradients stay finite.
+        deviations = (values.var(dim=0, correction=0) + 1e-8).sqrt()  # (C, H, W)
+        plane = deviations.mean().to(images.dtype).expand(images.shape[0], 1, *images.shape[2:])
+        return torch.cat([images, plane], dim=1)
 
 
 def keras_batch_norm(channels: int, momentum: float | None = None, debiased: bool = False) -> nn.BatchNorm2d:

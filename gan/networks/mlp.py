@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gan.choices import Choice
 from gan.networks.layers import activation as resolve_activation
-from gan.networks.layers import check_sizes, output_range
+from gan.networks.layers import check_sizes, check_word, constrained, output_range
 
 
 def _layers(sizes: list[int]) -> nn.ModuleList:
@@ -45,7 +45,10 @@ class MLPGenerator(nn.Module):
 
 
 class MLPDiscriminator(nn.Module):
-    """Images (N, C, H, W) -> logits (N, 1)."""
+    """Images (N, C, H, W) -> logits (N, outputs); `norm` is `none` or `spectral` (on all layers; Miyato et al., 2018).
+
+    Of several `outputs` the first is the logit, the others belong to an auxiliary head.
+    """
 
     def __init__(
         self,
@@ -55,15 +58,20 @@ class MLPDiscriminator(nn.Module):
         widths: list[int],
         activation: Choice = "relu",
         dropout: float = 0.0,
+        norm: str = "none",
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         self.activation = resolve_activation(activation)
         self.dropout = nn.Dropout(dropout)
         check_sizes(widths, "discriminator: widths")
-        self.layers = _layers([prod(image_shape), *widths, 1])
+        check_word(norm, ("none", "spectral"), "discriminator: norm")
+        self.layers = nn.ModuleList(
+            constrained(layer, norm) for layer in _layers([prod(image_shape), *widths, outputs])
+        )
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (N, C, H, W) -> logits (N, 1); dropout after each hidden layer."""
+        """Images (N, C, H, W) -> logits (N, outputs); dropout after each hidden layer."""
         hidden = images.flatten(1)  # (N, C, H, W) -> (N, C*H*W)
         for layer in self.layers[:-1]:
             hidden = self.dropout(self.activation(layer(hidden)))

@@ -63,7 +63,7 @@ class StridedGenerator(nn.Module):
 
 
 class StridedDiscriminator(nn.Module):
-    """Images (N, C, H, W) -> convolutions, each with batch norm (but the first), activation, dropout -> logits (N, 1).
+    """Images (N, C, H, W) -> convolutions, each with batch norm (but the first), activation, dropout -> logits.
 
     Args:
         channels: of the maps, a convolution each.
@@ -73,6 +73,7 @@ class StridedDiscriminator(nn.Module):
             right before batch norm (002: Keras' ZeroPadding2D(((0, 1), (0, 1)))).
         norm: `batch` on all but the first convolution, `batch_everywhere` or `none`.
         momentum: of batch norm's moving statistics, as in `keras_batch_norm`.
+        outputs: of the last layer: the logit, then those of an auxiliary head.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class StridedDiscriminator(nn.Module):
         norm: str = "batch",
         momentum: float | None = None,
         dropout: float = 0.0,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         check_sizes(channels, "discriminator: channels", at_least=1)
@@ -112,10 +114,10 @@ class StridedDiscriminator(nn.Module):
         height, width = image_shape[1:]
         for stride, pad in zip(strides, self.pads, strict=True):
             height, width = -(-height // stride) + pad, -(-width // stride) + pad
-        self.judge = nn.Linear(channels[-1] * height * width, 1)
+        self.judge = nn.Linear(channels[-1] * height * width, outputs)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (N, C, H, W) -> logits (N, 1)."""
+        """Images (N, C, H, W) -> logits (N, outputs)."""
         hidden = images
         for convolution, pad, norm in zip(self.convolutions, self.pads, self.norms, strict=True):
             hidden = convolution(hidden)

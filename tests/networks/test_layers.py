@@ -1,9 +1,22 @@
 """Layers beyond their vectors (test_goldens.py), and the shapes of the texts' networks."""
 
+import copy
+
+import numpy as np
 import pytest
 import torch
 
-from gan.networks.layers import SameConv2d, SameConvTranspose2d, UpsampledConv2d, keras_batch_norm, normalises_by_batch
+from gan.networks.layers import (
+    MinibatchStdDev,
+    SameConv2d,
+    SameConvTranspose2d,
+    UpsampledConv2d,
+    constrained,
+    differs_in_inference,
+    has_batch_statistics,
+    keras_batch_norm,
+    normalises_by_batch,
+)
 from gan.variants import VARIANTS
 
 
@@ -100,3 +113,75 @@ def test_strided_dcgan_has_the_text_s_shapes_and_parameters():
     assert normalises_by_batch(g)
     assert normalises_by_batch(d)
     assert not list(module.buffers())  # nothing that sampling could move
+
+
+def test_minibatch_stddev_appends_the_mean_deviation_of_the_batch():
+    images = 3 + 2 * torch.randn(6, 4, 5, 7, dtype=torch.float64)
+    result = MinibatchStdDev()(images)
+    expected = np.sqrt(images.numpy().var(axis=0) + 1e-8).mean()
+    assert result.shape == (6, 5, 5, 7)
+    assert torch.equal(result[:, :4], images)
+    np.testing.assert_allclose(result[:, 4].numpy(), np.full((6, 5, 7), expected), rtol=1e-12)
+    layer = MinibatchStdDev().eval()
+    assert torch.equal(layer(images), result)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_minibatch_stddev_of_one_image_is_small_and_has_finite_gradients(dtype):
+    """In float16, too, which has no 1e-8."""
+    images = torch.randn(1, 3, 4, 4, dtype=dtype, requires_grad=True)
+    result = MinibatchStdDev()(images)
+    result.square().sum().backward()
+    assert result.dtype == dtype
+    assert 0 <= result[:, 3].max() < 1e-3
+    assert images.grad.isfinite().all()
+
+
+def test_minibatch_stddev_s_gradients():
+    images = torch.randn(4, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(MinibatchStdDev(), images)
+    assert torch.autograd.gradgradcheck(MinibatchStdDev(), images)  # for gradient penalties
+
+
+class Crowd(torch.nn.Module):
+    """A user's module through which the images of a batch affect each other."""
+
+    mixes_batch = True
+
+    def forward(self, images):
+        return images - images.mean(dim=0)
+
+
+@pytest.mark.parametrize(
+    ("layer", "statistics", "in_evaluation", "differs"),
+    [
+        (torch.nn.Identity(), False, False, False),
+        (torch.nn.Dropout(0.5), False, False, True),
+        (torch.nn.BatchNorm2d(3), True, False, True),
+        (torch.nn.BatchNorm2d(3, track_running_stats=False), True, True, True),
+        (MinibatchStdDev(), True, True, False),
+        (Crowd(), True, True, False),
+    ],
+)
+def test_what_makes_the_images_of_a_batch_affect_each_other(layer, statistics, in_evaluation, differs):
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1), torch.nn.Sequential(layer))
+    assert has_batch_statistics(network) == statistics
+    assert normalises_by_batch(network) == in_evaluation
+    assert differs_in_inference(network) == differs
+
+
+@pytest.mark.parametrize("shape", [(8, 12), (6, 4, 3, 3)])
+def test_spectral_norm_agrees_with_the_old_implementation_and_a_singular_value_decomposition(shape):
+    """PyTorch's hook of 2018 is a second implementation of the power iteration."""
+    torch.manual_seed(0)
+    make = (lambda: torch.nn.Linear(12, 8)) if len(shape) == 2 else (lambda: torch.nn.Conv2d(4, 6, 3))
+    plain = make().double()
+    ours, theirs = constrained(copy.deepcopy(plain), "spectral"), torch.nn.utils.spectral_norm(copy.deepcopy(plain))
+    images = torch.randn(5, 12 if len(shape) == 2 else 4, *([] if len(shape) == 2 else [5, 5]), dtype=torch.float64)
+    for _ in range(300):
+        outputs = ours(images), theirs(images)
+    torch.testing.assert_close(*outputs)
+    ours.eval()
+    sigma = torch.linalg.matrix_norm(plain.weight.flatten(1), 2)
+    torch.testing.assert_close(ours.weight, plain.weight / sigma)
+    assert constrained(plain, "none") is plain

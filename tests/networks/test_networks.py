@@ -4,6 +4,7 @@ import pytest
 import torch
 from support import tiny
 
+from gan.images import pack
 from gan.networks.dcgan import DCGANDiscriminator
 from gan.networks.layers import ACTIVATIONS, OUTPUT_RANGES, activation
 from gan.variants import VARIANTS
@@ -15,18 +16,20 @@ from gan.variants.mlp_gan import MLPGAN
 def test_shapes_and_range(variant, output):
     module = tiny(variant, {"generator": {"output": output}})
     low, high = module.generator.output_range
-    fake = module.generator(torch.randn(6, 8) * 100)
+    fake = module.generator(torch.randn(6, module.recipe.latent_dim) * 100)
     assert fake.shape == (6, 1, 28, 28)
     assert low <= fake.min() < fake.max() <= high
-    assert module.discriminator(fake).shape == (6, 1)
+    seen = pack(fake, module.recipe.packing)
+    outputs = 1 if module.auxiliary is None else 1 + module.auxiliary.outputs(10)
+    assert module.discriminator(seen).shape == (6 // module.recipe.packing, outputs)
 
 
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
 def test_other_shapes(variant):
     module = VARIANTS[variant](image_shape=(3, 32, 32))
-    images = module.generator(torch.randn(2, 100))
+    images = module.generator(torch.randn(2, module.recipe.latent_dim))
     assert images.shape == (2, 3, 32, 32)
-    assert module.discriminator(images).shape == (2, 1)
+    assert len(module.discriminator(pack(images, module.recipe.packing))) == 2 // module.recipe.packing
 
 
 def test_mlp_gan_has_the_text_s_parameters():

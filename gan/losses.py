@@ -1,6 +1,7 @@
-"""Adversarial losses on logits: each is a pair of functions of (real_logits, fake_logits), both (N, 1) or (N,).
+"""Adversarial losses: functions of keyword-only parameters, each of which makes a `Loss`.
 
-Logits, never probabilities: log sigmoid overflows once D is sure, softplus does not. -log sigmoid(x) = softplus(-x),
+A `Loss` is a pair of functions of (real_logits, fake_logits), both (N, 1) or (N,), that return scalars. Logits, never
+probabilities: log sigmoid overflows once D is sure, softplus does not. -log sigmoid(x) = softplus(-x),
 -log(1 - sigmoid(x)) = softplus(x).
 """
 
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 Half = Callable[[Tensor], Tensor]
@@ -22,6 +23,7 @@ class Loss(NamedTuple):
     generator: LossFunction
     generator_reads_real: bool = False  # True for relativistic losses: G's update then computes D(x) too
     halves: tuple[Half, Half] | None = None  # what D minimises on real and on fake logits, where it is their sum
+    boundary: float = 0.0  # D's output above it calls an image real
 
 
 def called_real(logits: Tensor) -> Tensor:
@@ -65,18 +67,133 @@ def clipped_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return clipped_called_real(fake_logits)
 
 
-def _summed(on_real: Half, on_fake: Half, generator: LossFunction) -> Loss:
+def critic_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """-E[D(G(z))], G's loss against a critic and against the hinge."""
+    return -fake_logits.mean()
+
+
+def _summed(on_real: Half, on_fake: Half, generator: LossFunction, boundary: float = 0.0) -> Loss:
     def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return on_real(real_logits) + on_fake(fake_logits)
 
-    return Loss(discriminator, generator, halves=(on_real, on_fake))
+    return Loss(discriminator, generator, halves=(on_real, on_fake), boundary=boundary)
 
 
-LOSSES = {
-    # -E[log D(x)] - E[log(1 - D(G(z)))] (Goodfellow et al., 2014, eq. 1)
-    "non_saturating": _summed(called_real, called_fake, non_saturating_generator),
-    "non_saturating_clipped": _summed(clipped_called_real, clipped_called_fake, clipped_generator),
-    "minimax": _summed(called_real, called_fake, minimax_generator),
-    # -E[log D(x)] - E[log D(G(z))]: text 000's code as it stands, which trains D to call fakes real
-    "fakes_labelled_real": _summed(called_real, called_real, non_saturating_generator),
+def _labelled(label: float) -> Half:
+    """The cross-entropy of images labelled `label`; ValueError outside (0, 1]."""
+    if not 0 < label <= 1:
+        raise ValueError(f"real_label must be above 0 and at most 1, got {label}")
+    if label == 1:
+        return called_real
+
+    def smoothed(logits: Tensor) -> Tensor:
+        return label * called_real(logits) + (1 - label) * called_fake(logits)
+
+    return smoothed
+
+
+def _half_squared_distance(logits: Tensor, target: float) -> Tensor:
+    return (logits - target).square().mean() / 2
+
+
+def non_saturating(*, real_label: float = 1.0) -> Loss:
+    """-E[log D(x)] - E[log(1 - D(G(z)))], G maximises log D(G(z)) (Goodfellow et al., 2014, eq. 1 and sec. 3).
+
+    `real_label`, in (0, 1], is D's target for real images: one-sided label smoothing below 1 (Salimans et al., 2016,
+    sec. 3.4). Fakes keep the target 0 in D's loss and 1 in G's.
+    """
+    return _summed(_labelled(real_label), called_fake, non_saturating_generator)
+
+
+def non_saturating_clipped() -> Loss:
+    """`non_saturating` as Keras computes it (text 002)."""
+    return _summed(clipped_called_real, clipped_called_fake, clipped_generator)
+
+
+def minimax(*, real_label: float = 1.0) -> Loss:
+    """The two-player game itself (Goodfellow et al., 2014, eq. 1); `real_label` as in `non_saturating`."""
+    return _summed(_labelled(real_label), called_fake, minimax_generator)
+
+
+def fakes_labelled_real() -> Loss:
+    """-E[log D(x)] - E[log D(G(z))]: text 000's code as it stands, which trains D to call fakes real."""
+    return _summed(called_real, called_real, non_saturating_generator)
+
+
+def least_squares(*, real: float = 1.0, fake: float = 0.0, target: float = 1.0) -> Loss:
+    """D: ½ E[(D(x) - b)²] + ½ E[(D(G(z)) - a)²]; G: ½ E[(D(G(z)) - c)²] (LSGAN; Mao et al., 2017, eq. 2).
+
+    b is `real`, a is `fake`, c is `target`; the defaults are eq. 9's. ValueError unless real > fake.
+    """
+    if not real > fake:
+        raise ValueError(f"real must be larger than fake, got real {real} and fake {fake}")
+
+    def generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return _half_squared_distance(fake_logits, target)
+
+    return _summed(
+        lambda logits: _half_squared_distance(logits, real),
+        lambda logits: _half_squared_distance(logits, fake),
+        generator,
+        boundary=(real + fake) / 2,
+    )
+
+
+def hinge() -> Loss:
+    """D: E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]; G: -E[D(G(z))].
+
+    Lim and Ye, 2017; Miyato et al., 2018, eq. 16 and 17.
+    """
+    return _summed(lambda logits: relu(1 - logits).mean(), lambda logits: relu(1 + logits).mean(), critic_generator)
+
+
+def wasserstein() -> Loss:
+    """The critic maximises E[f(x)] - E[f(G(z))], G maximises E[f(G(z))] (Arjovsky et al., 2017, eq. 2 and 3).
+
+    It needs a Lipschitz bound from elsewhere, such as `gradient_penalty`. f is free up to a constant, so that the
+    boundary 0 means nothing here.
+    """
+    return _summed(lambda logits: -logits.mean(), lambda logits: logits.mean(), critic_generator)
+
+
+def relativistic_pairing() -> Loss:
+    """-E[log sigmoid(D(x) - D(G(z)))] on pairs, for G with the difference turned round.
+
+    RSGAN (Jolicoeur-Martineau, 2019), the loss of R3GAN (Huang et al., 2024); as many fakes as real images.
+    """
+
+    def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return called_real(real_logits - fake_logits)
+
+    def generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return called_real(fake_logits - real_logits)
+
+    return Loss(discriminator, generator, generator_reads_real=True)
+
+
+def relativistic_average() -> Loss:
+    """-E[log sigmoid(D(x) - E D(G(z)))] - E[log(1 - sigmoid(D(G(z)) - E D(x)))], for G the other way round.
+
+    RaSGAN (Jolicoeur-Martineau, 2019, sec. 4.3); the inner means are those of the batch.
+    """
+
+    def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return called_real(real_logits - fake_logits.mean()) + called_fake(fake_logits - real_logits.mean())
+
+    def generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return called_real(fake_logits - real_logits.mean()) + called_fake(real_logits - fake_logits.mean())
+
+    return Loss(discriminator, generator, generator_reads_real=True)
+
+
+LOSSES: dict[str, Callable[..., Loss]] = {
+    "non_saturating": non_saturating,
+    "non_saturating_clipped": non_saturating_clipped,
+    "minimax": minimax,
+    "fakes_labelled_real": fakes_labelled_real,
+    "least_squares": least_squares,
+    "hinge": hinge,
+    "wasserstein": wasserstein,
+    "relativistic_pairing": relativistic_pairing,
+    "relativistic_average": relativistic_average,
 }

@@ -29,6 +29,13 @@ def adam(
     return torch.optim.Adam(parameters, lr=lr, betas=(beta1, beta2), eps=epsilon, fused=True)
 
 
+def rmsprop(
+    parameters: Iterable[Parameter], *, lr: float = 1e-2, smoothing: float = 0.99, epsilon: float = 1e-8
+) -> Optimizer:
+    """v <- a v + (1 - a) g²; w <- w - lr g / (sqrt(v) + ε) (Tieleman and Hinton, 2012; PyTorch's, which WGAN used)."""
+    return torch.optim.RMSprop(parameters, lr=lr, alpha=smoothing, eps=epsilon)
+
+
 class TensorFlowAdam(torch.optim.Adam):
     """Adam with "epsilon hat" outside the bias correction (Kingma and Ba, 2015, end of sec. 2; TensorFlow 1 and Keras).
 
@@ -100,5 +107,5 @@ def linear_ramp(initial: float, step: int, *, final: float, updates: int) -> flo
     return final if step >= updates else initial + (final - initial) * step / updates
 
 
-OPTIMIZERS = {"momentum_sgd": momentum_sgd, "adam": adam, "tensorflow_adam": tensorflow_adam}
+OPTIMIZERS = {"momentum_sgd": momentum_sgd, "adam": adam, "tensorflow_adam": tensorflow_adam, "rmsprop": rmsprop}
 SCHEDULES: dict[str, Callable[..., float]] = {"exponential_decay": exponential_decay, "linear_ramp": linear_ramp}

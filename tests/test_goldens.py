@@ -24,7 +24,7 @@ from gan.networks.layers import SameConv2d, SameConvTranspose2d, keras_batch_nor
 from gan.networks.strided import StridedDiscriminator
 from gan.optimizers import momentum_sgd, tensorflow_adam
 
-cross_entropy = LOSSES["non_saturating"].discriminator
+cross_entropy = LOSSES["non_saturating"]().discriminator
 
 KERAS_3 = Path(__file__).resolve().parents[2] / "shared" / "goldens" / "tf_keras.npz"
 

@@ -1,0 +1,114 @@
+"""Augmentations of what D sees, real images and fakes alike: functions of (images, noise, step) that return images.
+
+Images are (N, C, H, W) in G's output range, and stay so in shape, device and dtype. Each is augmented on its own, by
+numbers from `noise` and from nowhere else. G learns through them, so they are differentiable in the images, twice where
+a penalty needs it (DiffAugment; Zhao et al., 2020). `step` is the number of generator updates before this one.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+
+
+def translation(images: Tensor, noise: Generator, step: int, *, ratio: float = 0.125) -> Tensor:
+    """Shifted by up to ratio · side whole pixels each way, along H and W; the edge pixels are repeated.
+
+    The paper pads with zeros, which are mid-grey where images are in [-1, 1]: so the background stays what it is, dark
+    or light. ValueError unless ratio is in [0, 1].
+    """
+    _check_ratio(ratio)
+    num, channels, height, width = images.shape
+    rows = _shifted(height, int(ratio * height), noise, images)
+    columns = _shifted(width, int(ratio * width), noise, images)
+    image = torch.arange(num, device=images.device)[:, None, None, None]
+    channel = torch.arange(channels, device=images.device)[:, None, None]
+    return images[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
+
+
+def cutout(images: Tensor, noise: Generator, step: int, *, ratio: float = 0.5) -> Tensor:
+    """A square of ratio · side set to 0, its middle anywhere in the image, so that a part may be outside.
+
+    0 as in the paper: mid-grey where images are in [-1, 1]. ValueError unless ratio is in [0, 1].
+    """
+    _check_ratio(ratio)
+    height, width = images.shape[2:]
+    rows = _covered(height, round(ratio * height), noise, images)
+    columns = _covered(width, round(ratio * width), noise, images)
+    return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)  # (N, 1, H, W)
+
+
+def brightness(images: Tensor, noise: Generator, step: int, *, spread: float = 0.5) -> Tensor:
+    """U(-spread, spread) added, in units of the images' values; ValueError unless spread is finite and at least 0."""
+    if not 0 <= spread < math.inf:
+        raise ValueError(f"spread must be a number of at least 0, got {spread}")
+    return images + _uniform(images, noise, -spread, spread)
+
+
+def contrast(images: Tensor, noise: Generator, step: int, *, spread: float = 0.5) -> Tensor:
+    """Scaled about each image's mean by U(1 - spread, 1 + spread); ValueError unless spread is in [0, 1]."""
+    if not 0 <= spread <= 1:
+        raise ValueError(f"spread must be between 0 and 1, got {spread}")
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    return mean + (images - mean) * _uniform(images, noise, 1 - spread, 1 + spread)
+
+
+def instance_noise(
+    images: Tensor, noise: Generator, step: int, *, std: float = 0.1, updates: int | None = None
+) -> Tensor:
+    """N(0, std_t²) added to every pixel (Sønderby et al., 2017; Arjovsky and Bottou, 2017).
+
+    std_t falls linearly from `std` to 0 at generator update `updates`, or stays where that is None. Where it is 0 the
+    images come back untouched. ValueError unless std is finite and at least 0, and updates at least 1.
+    """
+    if not 0 <= std < math.inf:
+        raise ValueError(f"std must be a number of at least 0, got {std}")
+    if updates is not None and updates < 1:
+        raise ValueError(f"updates must be at least 1, or null for constant noise, got {updates}")
+    std_now = std if updates is None else std * max(0.0, 1 - step / updates)
+    if std_now == 0:
+        return images
+    return images + std_now * torch.randn(images.shape, generator=noise, device=noise.device).to(images)
+
+
+def _check_ratio(ratio: float) -> None:
+    if not 0 <= ratio <= 1:
+        raise ValueError(f"ratio must be between 0 and 1, got {ratio}")
+
+
+def _whole(images: Tensor, noise: Generator, low: int, high: int) -> Tensor:
+    """A whole number an image, low and high included: (N, 1)."""
+    shape = (len(images), 1)
+    return torch.randint(low, high + 1, shape, generator=noise, device=noise.device).to(images.device)
+
+
+def _uniform(images: Tensor, noise: Generator, low: float, high: float) -> Tensor:
+    """U(low, high) an image: (N, 1, 1, 1)."""
+    drawn = torch.rand((len(images), 1, 1, 1), generator=noise, device=noise.device)
+    return (low + (high - low) * drawn).to(images)
+
+
+def _shifted(side: int, reach: int, noise: Generator, images: Tensor) -> Tensor:
+    """Which row each row of a shifted image is taken from: (N, side); past the edge it is the edge."""
+    return (torch.arange(side, device=images.device) - _whole(images, noise, -reach, reach)).clamp(0, side - 1)
+
+
+def _covered(side: int, size: int, noise: Generator, images: Tensor) -> Tensor:
+    """Which rows a square covers: (N, side), as the paper's code places it.
+
+    The middle of an odd square is one of the `side` pixels, that of an even one a border of pixels, of which there are
+    side + 1.
+    """
+    first = _whole(images, noise, 0, side - size % 2) - size // 2
+    rows = torch.arange(side, device=images.device)
+    return (first <= rows) & (rows < first + size)
+
+
+AUGMENTATIONS: dict[str, Callable[..., Tensor]] = {
+    "translation": translation,
+    "cutout": cutout,
+    "brightness": brightness,
+    "contrast": contrast,
+    "instance_noise": instance_noise,
+}

@@ -19,23 +19,29 @@ from gan.errors import UserError
 from gan.module import AdversarialModule
 from gan.sampling import Sampler
 
+NETWORKS = {"raw": "generator", "ema": "average"}  # in a checkpoint
 MAX_BYTES = 4 * 2**30  # of a checkpoint; small-image GANs have megabytes
 
 
 def save_snapshot(module: AdversarialModule, step: int, path: Path) -> None:
-    """Write the generator's weights, with what rebuilds it in the header; complete or not at all."""
+    """Write the generator's weights, averaged ones where there are, with what rebuilds it in the header.
+
+    The file is complete or not there at all.
+    """
+    sampler = module.sampler()
     metadata = {
         "gan": json.dumps(
             {
                 "variant": f"{type(module).__module__}.{type(module).__qualname__}",
                 "hyper_parameters": dict(module.hparams),
                 "step": step,
+                "weights": sampler.weights,
             }
         )
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    weights = {name: tensor.contiguous() for name, tensor in module.generator.state_dict().items()}
+    weights = {name: tensor.contiguous() for name, tensor in sampler.generator.state_dict().items()}
     safetensors.torch.save_file(weights, part, metadata)
     os.replace(part, path)
 
@@ -58,27 +64,39 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def load(path: str | Path, allow_import: Collection[str] = ()) -> Sampler:
+def load(path: str | Path, allow_import: Collection[str] = (), weights: str | None = None) -> Sampler:
     """The trained generator in a run, a checkpoint or a snapshot: `gan.load("runs/…").sample(64)`.
 
-    A run gives its last checkpoint. `allow_import` names packages outside `gan` that the file's classes may come from.
-    Raises UserError for what is no such file, and for classes of packages that are not allowed.
+    A run gives its last checkpoint. `allow_import` names packages outside `gan` that the file's classes may come from;
+    `weights` is `raw` or `ema`, by default the averaged ones where the file has them. Raises UserError for what is no
+    such file, for weights that it lacks, and for classes of packages that are not allowed.
     """
     file = find_checkpoint(Path(path))
     if file.suffix == ".safetensors":
-        header, weights = _read_snapshot(file)
+        header, state = _read_snapshot(file)
         variant, hyper_parameters = header.get("variant"), header.get("hyper_parameters")
+        states = {str(header.get("weights", "raw")): state}
     else:
         checkpoint = read_checkpoint(file)
         variant, hyper_parameters = checkpoint["adversarial"].get("variant"), checkpoint["hyper_parameters"]
-        prefix = "generator."
-        weights = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if str(k).startswith(prefix)}
+        states = {kind: _part(checkpoint["state_dict"], network) for kind, network in NETWORKS.items()}
+        states = {kind: state for kind, state in states.items() if state}
+    weights = weights or ("ema" if "ema" in states else "raw")
+    if weights not in states:
+        raise UserError(f"{file}: has no {weights} weights of a generator; it has {', '.join(states) or 'none'}")
     module = build_module(variant, hyper_parameters, allow_import, str(file))
+    sampler = module.sampler(weights)
     try:
-        module.generator.load_state_dict(weights)
+        sampler.generator.load_state_dict(states[weights])
     except (RuntimeError, AttributeError, TypeError) as error:  # wrong shapes, or no tensors at all
         raise UserError(f"{file}: its weights do not fit its recipe ({_first_line(error)})") from None
-    return module.sampler().eval().requires_grad_(False)
+    return sampler.eval().requires_grad_(False)
+
+
+def _part(state: dict[str, Any], network: str) -> dict[str, Any]:
+    """The weights of one network, under its own names."""
+    prefix = f"{network}."
+    return {name.removeprefix(prefix): value for name, value in state.items() if str(name).startswith(prefix)}
 
 
 def describe(path: str | Path) -> dict[str, Any]:

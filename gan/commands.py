@@ -19,6 +19,7 @@ from gan.errors import UserError
 from gan.evaluation import Measurement, to_json
 from gan.experiments import run as runs
 from gan.experiments.run_directory import CONFIG, PROVENANCE, write_text
+from gan.help import DATA_HELP, FIT_HELP, RESUME_HELP
 from gan.images import grid, write_png
 from gan.metrics.scorer import UNSURE
 from gan.provenance import commit
@@ -26,58 +27,7 @@ from gan.sampling import Sampler
 from gan.variants import VARIANTS
 
 MAX_SAMPLES = 1_000_000
-
-FIT_HELP = """\
-usage: gan fit [--config FILE|NAME]... [--model NAME] [--KEY=VALUE]... [--run DIR] [--overwrite]
-
-Train a GAN. Later configs and flags win, key by key; null removes a key. Values are YAML.
-
-  --config quickstart               a file, or a shipped config by name:
-{configs}
-  --model MLPGAN                    the variant, or an importable path:
-{variants}
-  --model.recipe.FIELD=VALUE        the recipe, e.g. --model.recipe.prior=uniform
-                                    --model.recipe.discriminator_optimizer.lr=0.5
-  --data.name=NAME                  the data set, or an importable path; keys: see gan data --help
-{data_sets}
-  --data.root=DIR                   where the images are; also .source, .split
-  --trainer.max_steps=N             generator updates; any argument of Lightning's Trainer
-  --evaluation.every_n_steps=N      also .num_samples; 0 turns evaluation off
-  --checkpoints.every_n_steps=N     also .milestones=[1000,5000]
-  --image_grid.every_n_steps=N      also .num_images
-  --scalars.every_n_steps=N
-  --seed_everything=N               default 1
-  --run DIR                         default runs/<config>/<variant>/seed_<n>
-  --overwrite                       empty a used run directory first
-  --print_config                    print the resolved configuration, every recipe field, and stop
-
-Ctrl-C finishes the update, saves and exits; `gan resume RUN` goes on.
-"""
-
-RESUME_HELP = """\
-usage: gan resume RUN [--KEY=VALUE]... [--allow-import PACKAGE]...
-
-Go on with a run from its last checkpoint, bit for bit where it stopped.
-
-  --trainer.max_steps=N      train longer; all keys of trainer, scalars, image_grid, evaluation and
-                             checkpoints may change
-  --data.root=DIR            and so may the place of the data; recipe, data set and seed may not
-  --allow-import PACKAGE     import the run's own code from this package outside gan
-"""
-
-DATA_HELP = """\
-usage: gan data NAME [--data.KEY=VALUE]...
-
-Find, download if need be, read and verify a data set; print its origin and counts as JSON.
-
-  NAME                  one of the list below, or an importable path
-  --data.root=DIR       folder of its files; what is downloaded goes there, too (default data)
-  --data.source=SOURCE  where its images come from (default auto)
-  --data.split=SPLIT    which images are trained on (default: the first)
-  --data.KEY=VALUE      a key of its own, as for gan fit
-
-{table}
-"""
+COLUMNS = 10  # of a grid
 
 
 class Parser(argparse.ArgumentParser):
@@ -165,6 +115,8 @@ def _sample(words: list[str]) -> int:
     _add_source(parser)
     parser.add_argument("--num", type=int, default=100, help="images (default 100)")
     parser.add_argument("--seed", type=int, default=0, help="of the noise (default 0)")
+    parser.add_argument("--class", type=int, dest="label", help="of a conditional generator (default: each in turn)")
+    parser.add_argument("--interpolate", action="store_true", help="rows of ten from one latent to another")
     parser.add_argument("--out", type=Path, required=True, help="samples.npz (array `images`, uint8) or grid.png")
     options = parser.parse_args(words)
     if not 1 <= options.num <= MAX_SAMPLES:
@@ -173,7 +125,16 @@ def _sample(words: list[str]) -> int:
         raise UserError(f"--out must end in .npz (an array) or .png (a grid), got {options.out}")
     if not options.out.parent.is_dir():
         raise UserError(f"--out: no directory {options.out.parent}; make it first")
-    images = _load(options, _file(options)).sample(options.num, options.seed)
+    if options.interpolate and options.num % COLUMNS:
+        raise UserError(f"--interpolate draws rows of {COLUMNS}: --num must be a multiple of it, got {options.num}")
+    sampler = _load(options, _file(options))
+    if options.label is not None and not 0 <= options.label < sampler.num_classes:
+        allowed = f"0 to {sampler.num_classes - 1}" if sampler.num_classes else "none: the generator is unconditional"
+        raise UserError(f"--class {options.label}: no class of this generator; allowed: {allowed}")
+    if options.interpolate:
+        images = sampler.interpolate(options.num // COLUMNS, COLUMNS, options.seed, options.label)
+    else:
+        images = sampler.sample(options.num, options.seed, label=options.label)
     try:
         if options.out.suffix == ".png":
             write_png(grid(images), options.out)
@@ -212,12 +173,15 @@ def _evaluate(words: list[str]) -> int:
             write_text(options.json, to_json(row, indent=1) + "\n")
         except OSError as error:
             raise UserError(f"--json {options.json}: cannot write ({error.strerror})") from None
-    images = f"{row['num_fake']} fakes, {row['num_real']} {row['data_set']} test images, {row['source']}"
+    real = f"{row['num_real']} {row['data_set']} test images, {row['source']}"
+    images = f"{row['num_fake']} fakes of {row['weights']} weights, {real}"
     print(f"FID                {row['fid']:.3f} ({images})")
     print(f"floor              {row['fid_floor']:.3f} (real training images in place of the fakes)")
     print(f"median confidence  {row['median_confidence']:.4f} ({row['unsure_share']:.1%} below {UNSURE})")
     shares = "  ".join(f"{n}: {share:.1%}" for n, share in zip(data.class_names, row["class_share"], strict=True))
     print(f"class shares       {shares}")
+    if row["label_agreement"] is not None:
+        print(f"label agreement    {row['label_agreement']:.1%} of the fakes are what their label says")
     print(f"protocol           {row['protocol']} ({row['extractor']} v{row['extractor_version']})")
     return 0
 
@@ -233,7 +197,7 @@ def _load(options: argparse.Namespace, file: Path) -> Sampler:
     """The generator that a command names; what `--allow-import` allows is found where its run found it."""
     if options.allow_import:
         import_from(_run_config(options.path).get("pythonpath"))
-    return load(file, options.allow_import)
+    return load(file, options.allow_import, options.weights)
 
 
 def _run_config(path: Path) -> dict[str, Any]:
@@ -248,6 +212,8 @@ def _add_source(parser: Parser) -> None:
     parser.add_argument("path", type=Path, metavar="CKPT|RUN", help="a run, a checkpoint, or a generator snapshot")
     help = "of a run: the last (default), or the one with the lowest FID on held-out images"
     parser.add_argument("--checkpoint", choices=("last", "best"), help=help)
+    help = "the generator's own weights, or their average (default: the average where there is one)"
+    parser.add_argument("--weights", choices=("raw", "ema"), help=help)
     help = "a package outside gan that its code may come from"
     parser.add_argument("--allow-import", action="append", default=[], metavar="PACKAGE", help=help)
 

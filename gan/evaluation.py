@@ -48,7 +48,8 @@ class Measurement:
         state = [tensor for tensor in sampler.state_dict().values() if tensor.is_floating_point()]
         finite = all(bool(tensor.isfinite().all()) for tensor in state)
         fakes = sampler.sample(self.num_samples, noise_seed, purpose=f"{self.role} noise")
-        scores = asdict(self.scorer.score(fakes))
+        labels = sampler.labels(self.num_samples)
+        scores = asdict(self.scorer.score(fakes, None if labels is None else labels[: self.num_samples]))
         del scores["num_fake"]
         if not finite:
             scores["fid"] = math.nan
@@ -68,6 +69,7 @@ class Measurement:
             num_fake=self.num_samples,
             role=self.role,  # type: ignore[arg-type]
             noise_seed=noise_seed,
+            weights=sampler.weights,  # type: ignore[arg-type]
             batch_norm=_batch_norm(sampler.generator),
         )
         return protocol.row(**scores, fid_floor=self.floor, finite=finite)

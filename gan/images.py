@@ -21,6 +21,11 @@ def to_uint8(images: Tensor, limits: tuple[float, float]) -> Tensor:
     return ((images.float() - low) * (255 / (high - low))).round_().clamp_(0, 255).to(torch.uint8)
 
 
+def pack(images: Tensor, count: int) -> Tensor:
+    """(N, C, H, W) -> (N / count, count C, H, W): `count` images beside each other as channels of one (PacGAN)."""
+    return images if count == 1 else images.unflatten(0, (-1, count)).flatten(1, 2)
+
+
 def grid(images: Tensor, columns: int = 10) -> Tensor:
     """uint8 (N, C, H, W) -> one uint8 picture (C, rows*(H+2)+2, columns*(W+2)+2), black between the tiles."""
     count, channels, height, width = images.shape

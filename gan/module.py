@@ -6,25 +6,18 @@ from copy import deepcopy
 from typing import Any, ClassVar
 
 import torch
-from pytorch_lightning.core.optimizer import LightningOptimizer
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
-from gan.errors import UserError, usable
-from gan.images import to_range
-from gan.inits import initialise
-from gan.losses import Loss
-from gan.networks.layers import DebiasedBatchNorm2d, batch_norms, differs_in_inference, has_batch_statistics
-from gan.optimizers import TensorFlowAdam
+from gan.building import build_networks, reads_labels, refuse_for_trainer, set_output_bias, try_a_single_image
+from gan.errors import UserError
+from gan.images import pack, to_range
+from gan.networks.layers import batch_norms, has_batch_statistics
 from gan.recipe import Recipe
-from gan.resumable import ResumableModule
 from gan.sampling import Sampler, in_inference
-
-GENERATOR, DISCRIMINATOR = 0, 1  # order of the optimizers
-MAX_PARAMETERS = 500_000_000  # of one network, 2 GB; a file from elsewhere may ask for any number
+from gan.updating import DISCRIMINATOR, GENERATOR, UpdatingModule
 
 
-class AdversarialModule(ResumableModule):
+class AdversarialModule(UpdatingModule):
     """A GAN: a generator, a discriminator and the rules of their game, all from the recipe.
 
     Batches are (images, labels): images (N, C, H, W), uint8 or float in [0, 1]. `global_step` counts generator updates.
@@ -48,88 +41,50 @@ class AdversarialModule(ResumableModule):
         self.automatic_optimization = False
         recipe = self.defaults if recipe is None else recipe
         self.recipe = Recipe.from_dict(recipe) if isinstance(recipe, Mapping) else recipe
-        self.image_shape = tuple(image_shape)
+        channels, height, width = image_shape  # a list in checkpoints
+        self.image_shape = (channels, height, width)
         self.save_hyperparameters(
             {"recipe": self.recipe.to_dict(), "image_shape": list(image_shape), "num_classes": num_classes},
             logger=False,
         )
-        self.generator = self._build("generator", self.recipe.latent_dim, self.image_shape, num_classes)
-        self.discriminator = self._build("discriminator", self.image_shape, num_classes)
-        with usable("recipe.generator"):  # of whoever wrote it
-            self.output_range: tuple[float, float] = self.generator.output_range  # type: ignore[assignment]
+        self.generator, self.discriminator = build_networks(self.recipe, self.image_shape, num_classes)
+        self.average = deepcopy(self.generator).requires_grad_(False) if self.recipe.ema_decay else None
+        self.output_range: tuple[float, float] = self.generator.output_range  # type: ignore[assignment]
         self.real_range = (0.0, 1.0) if self.recipe.real_range == "unit" else self.output_range
         self.prior = self.recipe.resolve("prior")
-        self.loss: Loss = self.recipe.resolve("loss")  # type: ignore[assignment]
+        self.loss = self.recipe.objective()
+        self.auxiliary = self.recipe.auxiliary_loss()
+        self._augmenters = self.recipe.augmenters()
+        self._waits = False  # whether D's step waits for G's gradient: both at the same weights
         self._concatenates = not has_batch_statistics(self.discriminator)
-        self._refuse_idle_fields()
-
-    def _build(self, player: str, *arguments: Any) -> nn.Module:
-        """A network with its initial weights; UserError, naming the field, for values that make none or a giant."""
-        make = self.recipe.resolve(player)
-        with usable(f"recipe.{player}"):
-            if "." not in getattr(self.recipe, player)["name"]:  # code from elsewhere need not work on the meta device
-                with torch.device("meta"):  # counts the parameters without allocating them
-                    count = sum(parameter.numel() for parameter in make(*arguments).parameters())
-                if count > MAX_PARAMETERS:
-                    raise UserError(f"recipe.{player} would have {count:,} parameters; allowed: {MAX_PARAMETERS:,}")
-            network = make(*arguments)
-        with usable(f"recipe.{player}_weights and recipe.{player}_biases"):
-            initialise(network, self.recipe.resolve(f"{player}_weights"), self.recipe.resolve(f"{player}_biases"))
-        return network
-
-    def _refuse_idle_fields(self) -> None:
-        """UserError for a rule that these networks could not show."""
-        if self.recipe.real_range == "unit" and self.output_range == (0.0, 1.0):
-            raise UserError("recipe.real_range: unit changes nothing: the generator's output has that range")
-        if self.recipe.fakes == "inference" and not differs_in_inference(self.generator):
-            raise UserError("recipe.fakes: inference changes nothing: the generator has no dropout and no batch norm")
-        if self.recipe.frozen_batch_norm == "moving":
-            norms = batch_norms(self.discriminator)
-            if not norms or any(norm.running_mean is None for norm in norms):
-                raise UserError("recipe.frozen_batch_norm: moving needs a discriminator that keeps moving statistics")
 
     def setup(self, stage: str) -> None:
-        """What these networks and optimizers cannot do with this trainer is refused; a batch of one image is tried out.
-
-        Batch norm has but one value of each channel where a map is a pixel.
-        """
+        """What these networks and optimizers cannot do with this trainer is refused; a batch of one image is tried."""
         super().setup(stage)
-        if getattr(self.trainer.strategy, "_layer_sync", None) and any(
-            isinstance(norm, DebiasedBatchNorm2d) for norm in batch_norms(self)
-        ):
-            raise UserError("trainer.sync_batchnorm: would replace the debiased batch norm by another; remove it")
-        optimizers = str((self.recipe.generator_optimizer, self.recipe.discriminator_optimizer))
-        if self.trainer.precision == "16-mixed" and "tensorflow_adam" in optimizers:
-            raise UserError("trainer.precision: 16-mixed skips updates that tensorflow_adam counts; use bf16-mixed")
+        refuse_for_trainer(self, self.recipe)
         if self.recipe.batch_size == self.trainer.world_size:
-            with usable("recipe.batch_size of 1 a process"), torch.random.fork_rng(devices=[]), torch.no_grad():
-                generator, discriminator = deepcopy((self.generator, self.discriminator))
-                discriminator(generator(self.prior((1, self.recipe.latent_dim), torch.Generator())))
+            try_a_single_image(self.recipe, self.generator, self.discriminator, self.prior)
 
-    def sampler(self) -> Sampler:
-        """The generator with its prior, for sampling; it shares the weights."""
-        return Sampler(self.generator, self.prior, self.recipe.latent_dim, self.recipe.batch_size)
+    def on_fit_start(self) -> None:
+        """Streams; in a new run also what the recipe takes from the data."""
+        new = self._restored is None
+        super().on_fit_start()
+        if new and self.recipe.output_bias == "marginals":
+            data = getattr(getattr(self.trainer, "datamodule", None), "loaded", None)
+            if data is None:
+                raise UserError("recipe.output_bias: marginals needs the data's images: train with an ImageDataModule")
+            for network in (self.generator, self.average):
+                if network is not None:
+                    set_output_bias(network, data.train.images)
 
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
-        """Generator's, then discriminator's; only the first moves `global_step`."""
-        optimizers = [
-            self.recipe.resolve("generator_optimizer")(self.generator.parameters()),
-            self.recipe.resolve("discriminator_optimizer")(self.discriminator.parameters()),
-        ]
-        if self.recipe.step_count == "shared":
-            generator_adam, discriminator_adam = optimizers
-            assert isinstance(generator_adam, TensorFlowAdam), "the recipe refuses others"
-            assert isinstance(discriminator_adam, TensorFlowAdam), "the recipe refuses others"
-            discriminator_adam.share_step_count(generator_adam)
-        # (schedule, value that it starts from, name of the value) for each optimizer
-        self._schedules = [
-            [(function, optimizer.param_groups[0][value], value) for value, function in schedules.items()]
-            for optimizer, schedules in zip(
-                optimizers, (self.recipe.schedules("generator"), self.recipe.schedules("discriminator")), strict=True
-            )
-        ]
-        self._penalties = [self.recipe.penalties("generator"), self.recipe.penalties("discriminator")]
-        return optimizers, []
+    def sampler(self, weights: str | None = None) -> Sampler:
+        """A generator with its prior; it shares the weights: the averaged (`ema`) ones where there are, or `raw`."""
+        weights = weights or ("raw" if self.average is None else "ema")
+        generator = self.generator if weights == "raw" else self.average
+        if generator is None:
+            raise UserError("weights: ema needs a recipe with an ema_decay; take raw")
+        classes = self.hparams["num_classes"] if reads_labels(generator) else 0
+        return Sampler(generator, self.prior, self.recipe.latent_dim, self.recipe.batch_size, classes, weights)
 
     # The step ---------------------------------------------------------------------------------------------------------
 
@@ -143,6 +98,7 @@ class AdversarialModule(ResumableModule):
         images, labels = batch
         real = to_range(images, self.real_range)
         update_discriminator, update_generator = self._turns(real, labels)
+        self._waits = update_discriminator and update_generator and self.recipe.updates == "simultaneous"
         statistics: dict[str, Tensor] = {}
         fake = None
         if update_discriminator:
@@ -162,57 +118,69 @@ class AdversarialModule(ResumableModule):
         return statistics
 
     def _update_discriminator(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        real, fake, latent = self._seen(real), self._seen(fake), self._latent
         with self.toggled_optimizer(self._optimizer(DISCRIMINATOR)):
             if self.recipe.discriminator_update == "joint":
-                real_logits, fake_logits = self._logits(real, fake, labels)
-                loss = self._descend(DISCRIMINATOR, self.loss.discriminator(real_logits, fake_logits), real, fake)
+                on_real, on_fake = self._judge_both(real, fake, labels)
+                loss = self.loss.discriminator(on_real[:, :1], on_fake[:, :1])
+                loss = self._guided(self._guided(loss, on_real, labels, None), on_fake, labels, latent)
+                loss = self._descend(DISCRIMINATOR, loss, real, fake, labels)
             else:  # D judges the fakes after it has learnt from the real images; losses are those before each update
                 assert self.loss.halves is not None, "the recipe refuses others"
-                on_real, on_fake = self.loss.halves
-                real_logits = self._judge(real, labels)
-                loss = self._descend(DISCRIMINATOR, on_real(real_logits), real, fake)
-                fake_logits = self._judge(fake, labels)
-                loss = loss + self._descend(DISCRIMINATOR, on_fake(fake_logits), real, fake)
-        real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
+                real_half, fake_half = self.loss.halves
+                on_real = self._judge(real, labels)
+                loss = self._guided(real_half(on_real[:, :1]), on_real, labels, None)
+                loss = self._descend(DISCRIMINATOR, loss, real, fake, labels)
+                on_fake = self._judge(fake, labels)
+                second = self._guided(fake_half(on_fake[:, :1]), on_fake, labels, latent)
+                loss = loss + self._descend(DISCRIMINATOR, second, real, fake, labels)
+        real_logits, fake_logits = on_real[:, :1].detach(), on_fake[:, :1].detach()
         return {
             "loss/discriminator": loss,
             "probability/real": real_logits.sigmoid().mean(),
             "probability/fake": fake_logits.sigmoid().mean(),
-            "accuracy/real": (real_logits > 0).float().mean(),
-            "accuracy/fake": (fake_logits < 0).float().mean(),
+            "accuracy/real": (real_logits > self.loss.boundary).float().mean(),
+            "accuracy/fake": (fake_logits < self.loss.boundary).float().mean(),
         }
 
     def _update_generator(self, real: Tensor, fake: Tensor | None, labels: Tensor | None) -> dict[str, Tensor]:
         frozen = batch_norms(self.discriminator) if self.recipe.frozen_batch_norm == "moving" else []
         with self.toggled_optimizer(self._optimizer(GENERATOR)), in_inference(frozen):
+            latent = self._latent if self.recipe.latent == "shared" else None
             if fake is None:
-                latent = self._latent if self.recipe.latent == "shared" else None
-                fake = self.generator(self._draw(len(real)) if latent is None else latent, labels)
-            fake_logits = self._judge(fake, labels)
-            real_logits = self._judge(real, labels) if self.loss.generator_reads_real else fake_logits
-            return {
-                "loss/generator": self._descend(GENERATOR, self.loss.generator(real_logits, fake_logits), real, fake)
-            }
+                latent = self._draw(len(real)) if latent is None else latent
+                fake = self.generator(latent, labels)
+            seen = self._seen(fake)
+            on_fake = self._judge(seen, labels)
+            on_real = self._judge(self._seen(real), labels) if self.loss.generator_reads_real else on_fake
+            loss = self._guided(self.loss.generator(on_real[:, :1], on_fake[:, :1]), on_fake, labels, latent)
+            loss = self._descend(GENERATOR, loss, real, fake, labels)
+        if self._waits:
+            with self.toggled_optimizer(self._optimizer(DISCRIMINATOR)):
+                self._step(DISCRIMINATOR)
+        return {"loss/generator": loss}
 
-    def _descend(self, player: int, loss: Tensor, real: Tensor, fake: Tensor) -> Tensor:
-        """One update of one network: penalties, gradients, the schedules' values, a step. The loss, detached."""
-        optimizer = self._optimizer(player)
-        for weight, penalty in self._penalties[player]:
-            loss = loss + weight * penalty((self.generator, self.discriminator)[player], real, fake)
-        optimizer.zero_grad()
+    def _descend(self, player: int, loss: Tensor, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+        """Penalties, gradients and, unless D has to wait for G, one step of one network. The loss, detached."""
+        network = (self.generator, self.discriminator)[player]
+        updates = self.global_step if player == GENERATOR else self.discriminator_updates
+        for penalty in self._penalties[player]:
+            if updates % penalty.interval == 0:
+                value = penalty.function(network, real, fake, labels, self.noise)
+                loss = loss + penalty.weight * penalty.interval * value
+        self._optimizer(player).zero_grad()
         self.manual_backward(loss)
-        if player == GENERATOR:
-            self._apply_schedules(player, self.global_step)
-            optimizer.step()
-        else:
-            self._apply_schedules(player, self.discriminator_updates)
-            # Through the strategy, since LightningOptimizer.step would count as a step of the clock.
-            self.trainer.strategy.optimizer_step(optimizer.optimizer, _nothing)
-            self.discriminator_updates += 1
-            torch.clear_autocast_cache()  # of weights in bfloat16: this batch may go on with the new ones
+        if player == GENERATOR or not self._waits:
+            self._step(player)
         return loss.detach()
 
-    def _logits(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _seen(self, images: Tensor) -> Tensor:
+        """Images as D sees them, real and fake alike: augmented, then `packing` of them as one."""
+        for augment in self._augmenters:
+            images = augment(images, self.noise, self.global_step)
+        return pack(images, self.recipe.packing)
+
+    def _judge_both(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         """D(x) and D(G(z)): in one pass where images do not affect each other, in two where D has batch statistics."""
         if self._concatenates:
             both = self._judge(torch.cat([real, fake]), None if labels is None else torch.cat([labels, labels]))
@@ -220,9 +188,14 @@ class AdversarialModule(ResumableModule):
         return self._judge(real, labels), self._judge(fake, labels)
 
     def _judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        """Logits in float32 at least: under autocast losses and statistics would lose their digits in bfloat16."""
-        logits = self.discriminator(images, labels)
-        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+        """D's outputs (N, 1 + K), logits first, in float32 at least: bfloat16 would lose the losses' digits."""
+        outputs = self.discriminator(images, labels)
+        outputs = outputs if outputs.ndim > 1 else outputs[:, None]
+        return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+
+    def _guided(self, loss: Tensor, outputs: Tensor, labels: Tensor | None, latent: Tensor | None) -> Tensor:
+        """`loss` and that of D's auxiliary head, if it has one; `latent` of the fakes, None for real images."""
+        return loss if self.auxiliary is None else loss + self.auxiliary.loss(outputs[:, 1:], labels, latent)
 
     def _predicting(self) -> AbstractContextManager[None]:
         """G in the mode in which it makes D's fakes."""
@@ -232,30 +205,21 @@ class AdversarialModule(ResumableModule):
         """Latents (num, latent_dim) from this process's own training stream."""
         return self.prior((num, self.recipe.latent_dim), self.noise)
 
-    def _optimizer(self, index: int) -> LightningOptimizer:
-        return self.optimizers()[index]  # type: ignore[index]
-
-    def _apply_schedules(self, index: int, updates: int) -> None:
-        """Set the values for the coming update, the network's number `updates`; the learning rate follows the clock."""
-        for schedule, initial, value in self._schedules[index]:
-            for group in self._optimizer(index).param_groups:
-                group[value] = schedule(initial, self.global_step if value == "lr" else updates)
-
     def _turns(self, real: Tensor, labels: Tensor | None) -> tuple[bool, bool]:
         """Whether this batch has a D update, and a G update."""
+        if self.discriminator_updates < self.recipe.pretraining:
+            return True, False
         d_steps, g_steps, turn = self.recipe.d_steps, self.recipe.g_steps, self._turn
         self._turn = (turn + 1) % (d_steps + g_steps - 1)
         balance = self.recipe.balance
         if balance is None:
             return turn < d_steps, turn >= d_steps - 1
         with torch.no_grad(), self._predicting():
-            real_logits, fake_logits = self._logits(real, self.generator(self._draw(len(real)), labels), labels)
-            correct = (real_logits > 0).float().mean() + (fake_logits < 0).float().mean()
+            fake = self.generator(self._draw(len(real)), labels)
+            on_real, on_fake = self._judge_both(self._seen(real), self._seen(fake), labels)
+            correct = (on_real[:, 0] > self.loss.boundary).float().mean()
+            correct += (on_fake[:, 0] < self.loss.boundary).float().mean()
         accuracy = float(self.trainer.strategy.reduce(correct / 2, reduce_op="mean"))
         one_sided = not balance.low <= accuracy <= balance.high and self._one_sided < balance.patience
         self._one_sided = self._one_sided + 1 if one_sided else 0
         return not one_sided or accuracy < balance.low, not one_sided or accuracy > balance.high
-
-
-def _nothing() -> None:
-    """The optimizer's closure: gradients are there already."""

@@ -5,10 +5,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from gan.augmentations import AUGMENTATIONS
+from gan.auxiliaries import AUXILIARIES, Auxiliary
+from gan.balance import Balance
 from gan.choices import Choice, merge, nearest, normalise, resolve
 from gan.errors import UserError, usable
 from gan.inits import INITS
@@ -23,32 +26,29 @@ WORDS = {
     "step_count": ("own", "shared"),
     "sampling": ("permutation", "replacement"),
     "real_range": ("output", "unit"),
+    "output_bias": ("drawn", "marginals"),
     "latent": ("fresh", "shared"),
     "fakes": ("training", "inference"),
+    "updates": ("alternating", "simultaneous"),
     "discriminator_update": ("joint", "real_then_fake"),
     "frozen_batch_norm": ("batch", "moving"),
 }
 
 
-def _choice(registry: Mapping[str, Any]) -> Any:
-    return field(metadata={"registry": registry})
+# Whole numbers, and the least that each may be.
+WHOLE = {"latent_dim": 1, "batch_size": 1, "d_steps": 1, "g_steps": 1, "packing": 1, "pretraining": 0}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Balance:
-    """Train only the weaker network until it is strong enough (001, "The Training Process", point 3).
+def _choice(registry: Mapping[str, Any], **settings: Any) -> Any:
+    return field(metadata={"registry": registry}, **settings)
 
-    Before each batch D's accuracy on it (the mean of both halves, in [0, 1]) decides: below `low` only D is updated,
-    above `high` only G. After `patience` one-sided batches in a row both are, so that training cannot stand still.
-    """
 
-    low: float
-    high: float
-    patience: int = 10
+class Penalty(NamedTuple):
+    """`weight` times `function`, in every `interval`-th update of the network, then `interval` times as much."""
 
-    def __post_init__(self) -> None:
-        if not (0 <= self.low <= self.high <= 1 and self.patience >= 1):
-            raise UserError(f"recipe: balance needs 0 <= low <= high <= 1 and patience >= 1, got {self}")
+    function: Callable[..., Any]
+    weight: float
+    interval: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +67,17 @@ class Recipe:
     generator_biases: Choice = _choice(INITS)
     discriminator_weights: Choice = _choice(INITS)
     discriminator_biases: Choice = _choice(INITS)
-    # Objective. Penalties map a name to its weight.
+    output_bias: str = "drawn"  # of G's last layer, or such that the first images have the pixels' mean: `marginals`
+    # Objective. Penalties map a name to its weight, or to {weight, interval, parameter: …}.
     prior: Choice = _choice(PRIORS)
     loss: Choice = _choice(LOSSES)
-    generator_penalties: dict[str, float] = field(default_factory=dict)
-    discriminator_penalties: dict[str, float] = field(default_factory=dict)
+    auxiliary: Choice | None = _choice(AUXILIARIES, default=None)  # loss of a head of D that both networks minimise
+    generator_penalties: dict[str, Any] = field(default_factory=dict)
+    discriminator_penalties: dict[str, Any] = field(default_factory=dict)
+    weight_clip: float = 0.0  # D's weights stay in [-weight_clip, weight_clip]; 0: no bound (WGAN has 0.01)
+    # What D sees of real and fake images alike: augmentations, a name to its parameters, then `packing` images as one.
+    augmentations: dict[str, Any] = field(default_factory=dict)
+    packing: int = 1
     # Optimizers, and schedules of their values: `lr` runs on the clock (G updates), others on a network's own updates.
     generator_optimizer: Choice = _choice(OPTIMIZERS)
     discriminator_optimizer: Choice = _choice(OPTIMIZERS)
@@ -84,33 +90,47 @@ class Recipe:
     real_range: str = "output"  # that real images are scaled to: that of G's `output`, or `unit`: [0, 1]
     latent: str = "fresh"  # the G update's noise: `shared` with the D update of its round, or `fresh`
     fakes: str = "training"  # G's mode when it makes D's fakes; `inference`: no dropout, moving statistics
+    updates: str = "alternating"  # G learns from D's new weights, or `simultaneous`: both gradients at the same weights
     discriminator_update: str = "joint"  # one update on both batches, or `real_then_fake`: one on each
     frozen_batch_norm: str = "batch"  # D's statistics in the G update: those of the `batch`, or `moving` ones
     d_steps: int = 1
     g_steps: int = 1
+    pretraining: int = 0  # D updates before the first of G
     balance: Balance | None = None
+    ema_decay: float = 0.0  # of the average of G's weights that is sampled and measured, per G update; 0: none
 
     def __post_init__(self) -> None:
         for name in self.choice_fields():
             registry = self.__dataclass_fields__[name].metadata["registry"]
             object.__setattr__(self, name, normalise(getattr(self, name), f"recipe.{name}"))
             resolve(getattr(self, name), registry, f"recipe.{name}")
-        loss: object = self.resolve("loss")
-        if not isinstance(loss, Loss):
-            raise UserError(f"recipe.loss: {self.loss!r} is not a gan.losses.Loss; {nearest('', LOSSES)}")
-        for player in ("generator", "discriminator"):
-            self._check_player(player)
-        for name in ("latent_dim", "batch_size", "d_steps", "g_steps"):
+        for name, least in WHOLE.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UserError(f"recipe.{name} must be a whole number of at least 1, got {value!r}")
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise UserError(f"recipe.{name} must be a whole number of at least {least}, got {value!r}")
+        for name, below in (("weight_clip", math.inf), ("ema_decay", 1)):
+            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) < below:
+                raise UserError(f"recipe.{name} must be a number from 0 to below {below}, got {getattr(self, name)!r}")
+        for name, words in WORDS.items():
+            if getattr(self, name) not in words:
+                raise UserError(f"recipe.{name} must be one of {', '.join(words)}, got {getattr(self, name)!r}")
+        for player in ("generator", "discriminator"):
+            self._check_penalties(player)
+            self._check_schedules(player)
+        self._check_augmentations()
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """What fields ask of each other."""
+        loss = self.objective()
         with usable("recipe.prior"):
             latent = self.resolve("prior")((2, self.latent_dim), torch.Generator()) if self.latent_dim < 2**20 else None
             if latent is None or latent.shape != (2, self.latent_dim) or not latent.is_floating_point():
                 raise UserError(f"recipe.prior, recipe.latent_dim: cannot draw latents of {self.latent_dim} numbers")
-        for name, words in WORDS.items():
-            if getattr(self, name) not in words:
-                raise UserError(f"recipe.{name} must be one of {', '.join(words)}, got {getattr(self, name)!r}")
+        if self.auxiliary is not None and not isinstance(self.auxiliary_loss(), Auxiliary):
+            raise UserError(f"recipe.auxiliary: {self.auxiliary!r} makes no gan.auxiliaries.Auxiliary")
+        if self._code("auxiliary") not in (None, self._code("prior")):
+            raise UserError("recipe.auxiliary: code needs the prior coded, with the same categories and continuous")
         if self.step_count == "shared":
             for player in ("generator", "discriminator"):
                 optimizer = self.resolve(f"{player}_optimizer")([torch.nn.Parameter(torch.zeros(1))])
@@ -118,26 +138,59 @@ class Recipe:
                     raise UserError("recipe.step_count: shared needs tensorflow_adam for both networks")
         if self.discriminator_update == "real_then_fake" and loss.halves is None:
             raise UserError(f"recipe.discriminator_update: real_then_fake needs a sum of two losses, not {self.loss}")
+        if self.discriminator_update == "real_then_fake" and self.updates == "simultaneous":
+            raise UserError("recipe.updates: simultaneous needs one D update a batch: discriminator_update joint")
+        if self.batch_size % self.packing:
+            raise UserError(f"recipe.packing {self.packing} does not divide recipe.batch_size {self.batch_size}")
         if isinstance(self.balance, Mapping):
             object.__setattr__(self, "balance", _build(Balance, self.balance, "recipe.balance"))
         if self.balance is not None and (self.d_steps, self.g_steps) != (1, 1):
             raise UserError("recipe.balance decides who is updated: it needs d_steps = g_steps = 1")
 
-    def _check_player(self, player: str) -> None:
-        """Penalties and schedules of one network."""
-        for suffix in ("penalties", "schedules"):
-            name = f"{player}_{suffix}"
-            if not isinstance(getattr(self, name), Mapping):
-                raise UserError(f"recipe.{name} must be a mapping, got {getattr(self, name)!r}")
-            object.__setattr__(self, name, {k: v for k, v in getattr(self, name).items() if v is not None})
-        for name, weight in getattr(self, f"{player}_penalties").items():
-            resolve(name, PENALTIES, f"recipe.{player}_penalties")
-            if not isinstance(weight, int | float) or isinstance(weight, bool) or not math.isfinite(weight):
-                raise UserError(f"recipe.{player}_penalties.{name} must be a number (its weight), got {weight!r}")
+    def _code(self, name: str) -> list[int] | None:
+        """Sizes of InfoGAN's code that a field says; None for a prior that draws none."""
+        choice = normalise(getattr(self, name) or "none", name)
+        return (
+            [choice.get("categories", 10), choice.get("continuous", 2)] if choice["name"] in ("code", "coded") else None
+        )
+
+    def _check_penalties(self, player: str) -> None:
+        """Each as {weight, interval, parameter: …}."""
+        field_name = f"{player}_penalties"
+        penalties: dict[str, Any] = {}
+        for name, value in self._mapping(field_name).items():
+            where = f"recipe.{field_name}.{name}"
+            settings = {"interval": 1, **(value if isinstance(value, Mapping) else {"weight": value})}
+            weight, interval = settings.get("weight"), settings["interval"]
+            if not _is_number(weight):
+                raise UserError(f"{where} must be a number (its weight), or {{weight: …, interval: …}}, got {value!r}")
+            if not isinstance(interval, int) or isinstance(interval, bool) or interval < 1:
+                raise UserError(f"{where}.interval must be a whole number of at least 1, got {interval!r}")
+            settings = {key: item for key, item in settings.items() if item is not None}
+            resolve({"name": name, **_parameters(settings)}, PENALTIES, f"recipe.{field_name}")
+            penalties[name] = {"weight": weight, **settings}
+        object.__setattr__(self, field_name, penalties)
+
+    def _check_augmentations(self) -> None:
+        """Each as {parameter: …}, tried out on a pair of images."""
+        augmentations: dict[str, Any] = {}
+        for name, value in self._mapping("augmentations").items():
+            if not isinstance(value, Mapping):
+                raise UserError(f"recipe.augmentations.{name} must be a mapping of its parameters, got {value!r}")
+            augmentations[name] = {key: item for key, item in value.items() if item is not None}
+        object.__setattr__(self, "augmentations", augmentations)
+        for augment, name in zip(self.augmenters(), augmentations, strict=True):
+            with usable(f"recipe.augmentations.{name}"):
+                if augment(torch.zeros(2, 1, 8, 8), torch.Generator(), 0).shape != (2, 1, 8, 8):
+                    raise UserError(f"recipe.augmentations.{name}: changes the images' shape")
+
+    def _check_schedules(self, player: str) -> None:
+        """Each varies a value that the optimizer has, and gives finite numbers."""
+        schedules = self._mapping(f"{player}_schedules")
         optimizer = getattr(self, f"{player}_optimizer")
         with usable(f"recipe.{player}_optimizer"):
             values = self.resolve(f"{player}_optimizer")([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]
-        for value, schedule in getattr(self, f"{player}_schedules").items():
+        for value, schedule in schedules.items():
             where = f"recipe.{player}_schedules.{value}"
             if value not in optimizer:
                 raise UserError(
@@ -148,13 +201,18 @@ class Recipe:
                 value_at = _bound(*resolve(schedule, SCHEDULES, where))
                 if not all(math.isfinite(value_at(values[value], step)) for step in (0, 1)):
                     raise UserError(f"{where}: gives no finite number")
-        schedules = {k: normalise(v, k) for k, v in getattr(self, f"{player}_schedules").items()}
-        object.__setattr__(self, f"{player}_schedules", schedules)
+        object.__setattr__(self, f"{player}_schedules", {k: normalise(v, k) for k, v in schedules.items()})
 
-    @classmethod
-    def choice_fields(cls) -> list[str]:
-        """Names of the fields that hold one choice."""
-        return [f.name for f in dataclasses.fields(cls) if "registry" in f.metadata]
+    def _mapping(self, name: str) -> dict[str, Any]:
+        """A field that must be a mapping, without nulls."""
+        if not isinstance(getattr(self, name), Mapping):
+            raise UserError(f"recipe.{name} must be a mapping, got {getattr(self, name)!r}")
+        return {key: value for key, value in getattr(self, name).items() if value is not None}
+
+    def choice_fields(self) -> list[str]:
+        """Names of the fields that hold a choice."""
+        fields = [f.name for f in dataclasses.fields(self) if "registry" in f.metadata]
+        return [name for name in fields if getattr(self, name) is not None]
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
@@ -179,10 +237,43 @@ class Recipe:
         items = getattr(self, f"{player}_schedules").items()
         return {value: _bound(*resolve(choice, SCHEDULES, value)) for value, choice in items}
 
-    def penalties(self, player: str) -> list[tuple[float, Callable[..., Any]]]:
-        """Weight and function of each of a network's penalties."""
-        items = getattr(self, f"{player}_penalties").items()
-        return [(weight, resolve(name, PENALTIES, "penalty")[0]) for name, weight in items]
+    def objective(self) -> Loss:
+        """The loss: a `gan.losses.Loss`, or what a function makes one from its parameters."""
+        made = self.resolve("loss")
+        with usable(f"recipe.loss {normalise(self.loss, 'loss')['name']!r}"):
+            loss: object = made() if callable(made) else made
+        if not isinstance(loss, Loss):
+            raise UserError(f"recipe.loss: {self.loss!r} is not a gan.losses.Loss; {nearest('', LOSSES)}")
+        return loss
+
+    def auxiliary_loss(self) -> Auxiliary | None:
+        """The loss of D's head, if it has one."""
+        if self.auxiliary is None:
+            return None
+        with usable(f"recipe.auxiliary {normalise(self.auxiliary, 'auxiliary')['name']!r}"):
+            return self.resolve("auxiliary")()
+
+    def penalties(self, player: str) -> list[Penalty]:
+        """A network's penalties; one of weight 0 is none, and draws no random number."""
+        found = []
+        for name, settings in getattr(self, f"{player}_penalties").items():
+            function = _bound(*resolve({"name": name, **_parameters(settings)}, PENALTIES, "penalty"))
+            found.append(Penalty(function, settings["weight"], settings["interval"]))
+        return [penalty for penalty in found if penalty.weight]
+
+    def augmenters(self) -> list[Callable[..., Any]]:
+        """Functions of (images, noise, step), in their order."""
+        items = self.augmentations.items()
+        return [_bound(*resolve({"name": name, **p}, AUGMENTATIONS, "recipe.augmentations")) for name, p in items]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A penalty's own parameters."""
+    return {key: value for key, value in settings.items() if key not in ("weight", "interval")}
 
 
 def _bound(target: Callable[..., Any], parameters: dict[str, Any]) -> Callable[..., Any]:

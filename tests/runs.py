@@ -13,36 +13,23 @@ from typing import Any
 
 import pytest
 import torch
+from support import tiny_change
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan.cli import main
 from gan.metrics.scorer import ImageScorer
+from gan.variants import VARIANTS
 
 DATA = ("--data.source=embedded",)
-TINY = {
-    "MLPGAN": ("--model=MLPGAN", "--model.recipe.generator.widths=[24,24]", "--model.recipe.discriminator.widths=[16]"),
-    "StridedDCGAN": (
-        "--model=StridedDCGAN",
-        "--model.recipe.generator.channels=[6,5,4,3]",
-        "--model.recipe.discriminator.channels=[3,4,5,6]",
-    ),
-    "FullResolutionDCGAN": (
-        "--model=FullResolutionDCGAN",
-        "--model.recipe.generator.channels=[4,4,3]",
-        "--model.recipe.discriminator.channels=[3,4,5,6]",
-    ),
-    "UpsamplingDCGAN": (
-        "--model=UpsamplingDCGAN",
-        "--model.recipe.generator.channels=[6,5,4,3]",
-        "--model.recipe.discriminator.channels=[3,4,5,6]",
-    ),
-    "DCGAN": (
-        "--model=DCGAN",
-        "--model.recipe.generator.channels=[8,4]",
-        "--model.recipe.discriminator.channels=[4,8]",
-    ),
-}
-SMALL = ("--model.recipe.batch_size=8", "--model.recipe.latent_dim=8", "--image_grid.num_images=12")
+
+
+def flags(change: dict[str, Any]) -> list[str]:
+    """A recipe's diff as flags of `gan fit`."""
+    return [f"--model.recipe.{field}={json.dumps(value)}" for field, value in change.items()]
+
+
+TINY = {variant: (f"--model={variant}", *flags(tiny_change(variant))) for variant in VARIANTS}
+SMALL = ("--image_grid.num_images=12",)
 QUIET = ("--evaluation.every_n_steps=0", "--image_grid.every_n_steps=0", "--scalars.every_n_steps=0")
 
 

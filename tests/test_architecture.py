@@ -6,14 +6,14 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "gan"
 LAYERS = [  # from the top; files of one layer may import each other, except in the last
     {"cli"},
-    {"commands"},
+    {"commands", "help"},
     {"config", "experiments", "callbacks", "variants"},
     {"checkpoint", "evaluation", "provenance"},
-    {"module", "resumable"},
-    {"sampling", "recipe"},
+    {"module", "building", "updating", "resumable"},
+    {"sampling", "recipe", "balance"},
     {"networks", "data", "metrics"},
     {"choices", "images", "streams", "errors"},
-    {"losses", "penalties", "priors", "inits", "optimizers"},
+    {"losses", "penalties", "priors", "inits", "optimizers", "augmentations", "auxiliaries"},
 ]
 MATHEMATICS = LAYERS[-1]
 PARTS = {part: depth for depth, layer in enumerate(LAYERS) for part in layer}

@@ -37,8 +37,7 @@ class Counter(pl.Callback):
 
 
 @pytest.mark.parametrize("variant", ALL)
-@pytest.mark.parametrize(("d_steps", "g_steps"), [(1, 1), (3, 1), (1, 2), (3, 2)])
-@pytest.mark.parametrize("steps", [1, 7])
+@pytest.mark.parametrize(("d_steps", "g_steps", "steps"), [(1, 1, 7), (3, 1, 1), (3, 2, 7)])
 def test_max_steps_is_the_number_of_generator_updates(variant, d_steps, g_steps, steps):
     counter = Counter()
     module = tiny(variant, {"d_steps": d_steps, "g_steps": g_steps})
@@ -59,14 +58,18 @@ def memory(optimizer):
     return {f"{number} {key}": value.clone() for number, state in states for key, value in state.items()}
 
 
-@pytest.mark.parametrize("variant", ALL)
+@pytest.mark.parametrize("variant", [name for name in ALL if VARIANTS[name].defaults.updates == "alternating"])
 @pytest.mark.parametrize("latent", ["shared", "fresh"])
 def test_an_update_touches_one_network_only(variant, latent):
     """All its weights move; of the other network nothing does, nor its optimizer, and it is frozen in the step.
 
-    But D's moving statistics may in G's update, which runs D in training mode.
+    But D's moving statistics and spectral norm's vectors may in G's update, which runs D in training mode; and a loss
+    of differences of logits leaves D's last bias where it is.
     """
-    module = tiny(variant, {"latent": latent})
+    module = tiny(variant, {"latent": latent, "d_steps": 1})
+    low, high = torch.zeros(3, 1), torch.full((3, 1), 0.25)  # small, as the first logits are: hinge is linear there
+    moved = module.loss.discriminator(high + 0.25, low + 0.25)
+    differences = torch.equal(module.loss.discriminator(high, low), moved)
     updates = []
 
     def watched(update, mine, other):
@@ -76,12 +79,12 @@ def test_an_update_touches_one_network_only(variant, latent):
             before, mine_before = weights(other), parameters(mine)
             statistics = update(*arguments)
             moved = {name for name, tensor in weights(other).items() if not torch.equal(tensor, before[name])}
-            allowed = {name for name, _ in other.named_buffers() if "running_" in name or "num_batches" in name}
+            allowed = {name for name, _ in other.named_buffers() if not name.endswith("sums")}
             assert moved <= (allowed if other is d else set())
             assert same(gradients_before, gradients(other))
             assert same(memory_before, memory(other_optimizer))
             stuck = {name for name, tensor in parameters(mine).items() if torch.equal(tensor, mine_before[name])}
-            assert not stuck
+            assert stuck <= ({"judge.bias"} if differences and mine is d else set())
             assert all(parameter.requires_grad for parameter in module.parameters())  # given back
             updates.append(mine)
             return statistics
@@ -271,6 +274,22 @@ OVERRIDES = [
     {"g_steps": 2},
     {"balance": {"low": 0.9, "high": 1.0}},
     {"discriminator_update": "real_then_fake"},
+    {"updates": "simultaneous"},
+    {"pretraining": 2},
+    {"weight_clip": 0.004},
+    {"loss": {"real_label": 0.9}},
+    {"loss": "hinge"},
+    {"loss": "relativistic_average"},
+    {"discriminator_penalties": {"r1": 1.0}},
+    {"discriminator_penalties": {"r1": {"weight": 1.0, "interval": 2}}},
+    {"discriminator_penalties": {"gradient_penalty": {"weight": 1.0, "target": 0.5}}},
+    {"augmentations": {"translation": {}}},
+    {"augmentations": {"instance_noise": {"std": 0.1, "updates": 100}}},
+    {"packing": 2},
+    {"auxiliary": "classes"},
+    {"generator_biases": {"value": 0.0}, "discriminator_biases": {"value": 0.0}},
+    {"prior": "spherical"},
+    {"discriminator": {"norm": "spectral"}},
 ]
 CONVOLUTIONAL_OVERRIDES = [
     {"generator": {"channels": [8, 5]}},
@@ -288,6 +307,13 @@ CONVOLUTIONAL_OVERRIDES = [
     {"fakes": "inference"},
     {"real_range": "unit"},
     {"discriminator": {"norm": "batch"}, "frozen_batch_norm": "moving"},
+    {"generator": {"norm": "none"}},
+    {"generator": {"conditional": True}},
+    {"discriminator": {"labels": "concat"}},
+    {"discriminator": {"labels": "projection"}},
+    {"discriminator": {"minibatch_stddev": True}},
+    {"generator_weights": "orthogonal"},
+    {"discriminator_weights": {"name": "he_normal", "slope": 0.2}},
 ]
 FULL_RESOLUTION_OVERRIDES = [
     {"generator": {"channels": [4, 5, 3]}},
@@ -316,7 +342,8 @@ UPSAMPLING_OVERRIDES = [
     {"discriminator": {"dropout": 0.0}},
     {"latent": "shared"},
 ]
-ELSEWHERE = {"sampling"}  # of the real images: tests/data/test_batches.py
+# Of the real images: tests/data/test_batches.py; from them: tests/variants/test_goodfellow_gan.py; and what is sampled.
+ELSEWHERE = {"sampling", "output_bias", "ema_decay"}
 
 
 @pytest.mark.parametrize(
@@ -370,18 +397,21 @@ def test_a_batch_of_the_generator_alone_has_noise_of_its_own():
 
 @pytest.mark.parametrize("variant", ALL)
 def test_bfloat16_keeps_losses_in_float32_and_near_those_of_float32(variant):
-    """The first two within 2 %, those of three rounds within 5 %; over 12 seeds the most were 0.8 and 1.2 %."""
+    """The first two within 2 %, those of three rounds within 5 %; over 12 seeds the texts' had at most 0.8 and 1.2 %.
+
+    A clipped critic's first outputs are of 1e-5 and cancel: hence the absolute bound.
+    """
     losses = {}
     for precision in ("32-true", "bf16-mixed"):
-        module, record = tiny(variant, seed=1), Recorder()
+        module, record = tiny(variant, {"d_steps": 1}, seed=1), Recorder()
         torch.manual_seed(1)
         train(module, 3, record, precision=precision)
         assert all(value.dtype == torch.float32 for outputs in record.outputs for value in outputs.values())
         losses[precision] = [
             float(outputs[f"loss/{n}"]) for outputs in record.outputs for n in ("discriminator", "generator")
         ]
-    assert losses["bf16-mixed"][:2] == pytest.approx(losses["32-true"][:2], rel=0.02)
-    assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=0.05)
+    assert losses["bf16-mixed"][:2] == pytest.approx(losses["32-true"][:2], rel=0.02, abs=1e-4)
+    assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=0.05, abs=1e-4)
     assert losses["bf16-mixed"] != losses["32-true"]
 
 
@@ -410,6 +440,172 @@ def test_float_images_in_0_1_train_like_uint8(variant):
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
+# Rules that a recipe may add ---
+
+
+def trained(variant, change=None, steps=4, seed=1, **settings):
+    module = tiny(variant, change, seed=seed)
+    torch.manual_seed(seed)
+    train(module, steps, **settings)
+    return module
+
+
+@pytest.mark.parametrize("variant", ALL)
+def test_a_penalty_of_weight_0_is_none_bit_for_bit(variant):
+    """Also one that draws random numbers."""
+    penalties = {name: 0.0 for name in ("gradient_penalty", "dragan", "r1", "r2", "zero_centred", "consistency", "l2")}
+    own = VARIANTS[variant].defaults.discriminator_penalties
+    without = {"discriminator_penalties": dict.fromkeys(own), "generator_penalties": {}}
+    zero = {"discriminator_penalties": penalties, "generator_penalties": {"l2": 0.0}}
+    assert same(weights(trained(variant, without)), weights(trained(variant, zero)))
+
+
+class Gradients(pl.Callback):
+    """The gradient of each D update."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_before_optimizer_step(self, trainer, module, optimizer):
+        if optimizer is trainer.optimizers[1]:
+            self.seen.append(torch.cat([p.grad.flatten() for p in module.discriminator.parameters()]))
+
+
+def test_a_penalty_every_k_updates_equals_one_in_each_in_expectation():
+    """At weights that stand still: over whole periods the gradients of both add up to the same."""
+    change = {
+        "discriminator_optimizer": {"lr": 0.0},
+        "discriminator_schedules": {"lr": None},
+        "discriminator_weights": {"bound": 0.5},
+    }
+    sums = []
+    for interval in (1, 3):
+        record = Gradients()
+        module = tiny("MLPGAN", change | {"discriminator_penalties": {"r1": {"weight": 5.0, "interval": interval}}})
+        torch.manual_seed(2)
+        train(module, 6, record, batches=Digits(8, batches=1), precision="64-true")
+        sums.append(torch.stack(record.seen).sum(dim=0))
+        assert (record.seen[0] - record.seen[1]).norm() > 1e-6  # the fakes change from update to update
+    none = Gradients()
+    torch.manual_seed(2)
+    train(tiny("MLPGAN", change), 6, none, batches=Digits(8, batches=1), precision="64-true")
+    torch.testing.assert_close(sums[0], sums[1], rtol=1e-9, atol=1e-12)
+    assert (sums[0] - torch.stack(none.seen).sum(dim=0)).norm() > 1e-3 * sums[0].norm()
+
+
+def simultaneous_loop(module, batches, steps):
+    """Both gradients at the same parameters, then both steps: the alternative to algorithm 1 in its own text."""
+    g, d, noise = module.generator, module.discriminator, stream("training noise", 5, 0)
+    g_opt = torch.optim.SGD(g.parameters(), lr=0.01, momentum=0.5)
+    d_opt = torch.optim.SGD(d.parameters(), lr=0.01, momentum=0.5)
+    for _, (images, _) in zip(range(steps), batches, strict=False):
+        real = images.double() / 255
+        fake = g(torch.randn(len(real), 8, generator=noise, dtype=torch.float64))
+        d_loss = softplus(-d(real)).mean() + softplus(d(fake)).mean()
+        g_loss = softplus(-d(fake)).mean()
+        d_gradients = torch.autograd.grad(d_loss, list(d.parameters()), retain_graph=True)
+        g_gradients = torch.autograd.grad(g_loss, list(g.parameters()))
+        for network, found in ((d, d_gradients), (g, g_gradients)):
+            for parameter, gradient in zip(network.parameters(), found, strict=True):
+                parameter.grad = gradient
+        d_opt.step()
+        g_opt.step()
+
+
+@pytest.mark.parametrize("updates", ["simultaneous", "alternating"])
+def test_simultaneous_updates_take_both_gradients_at_the_same_weights(updates):
+    flat = {
+        "generator_schedules": {"lr": None, "momentum": None},
+        "discriminator_schedules": {"lr": None, "momentum": None},
+    }
+    module = tiny("MLPGAN", {"latent": "shared", "updates": updates} | flat, seed=5)
+    copy = deepcopy(module).double()
+    torch.manual_seed(5)
+    train(module, 5, precision="64-true")
+    simultaneous_loop(copy, Digits(8), 5)
+    close = [torch.allclose(ours, weights(copy)[name], rtol=1e-6, atol=0) for name, ours in weights(module).items()]
+    assert all(close) == (updates == "simultaneous")
+
+
+def test_pretraining_updates_d_alone_first():
+    counter = Counter()
+    train(tiny("MLPGAN", {"pretraining": 3}), 2, counter)
+    assert counter.changes == [(True, False)] * 3 + [(True, True)] * 2
+    assert counter.clock == [0, 0, 0, 1, 2]
+
+
+def test_weights_are_clipped_after_each_update():
+    module = trained("MLPGAN", {"weight_clip": 0.004, "discriminator_optimizer": {"lr": 1.0}})
+    largest = [float(p.abs().max()) for p in module.discriminator.parameters()]
+    assert largest == pytest.approx([0.004] * len(largest))
+    assert max(float(p.abs().max()) for p in module.generator.parameters()) > 0.04
+
+
+def test_packing_shows_d_as_many_images_as_channels_of_one():
+    module, seen = tiny("DCGAN", {"packing": 2}), []
+    module.discriminator.register_forward_pre_hook(lambda network, inputs: seen.append(inputs[0].detach()))
+    batches = Digits(8)
+    train(module, 1, batches=batches)
+    real = to_range(next(iter(batches))[0], (-1.0, 1.0))
+    assert [tuple(images.shape) for images in seen] == [(4, 2, 28, 28)] * 3  # real, fake, and fake again for G
+    assert torch.equal(seen[0][1, 0], real[2, 0])
+    assert torch.equal(seen[0][1, 1], real[3, 0])
+
+
+def test_both_players_see_augmented_images():
+    """An augmentation that blanks everything leaves D nothing to tell apart, and G no gradient."""
+    module = tiny("MLPGAN", {"augmentations": {"cutout": {"ratio": 1.0}}}, seed=1)
+    module._augmenters = [lambda images, noise, step: images * 0]
+    record = Recorder()
+    before = parameters(module.generator)
+    train(module, 2, record)
+    assert same(before, parameters(module.generator))
+    for outputs in record.outputs:
+        assert outputs["probability/real"] == outputs["probability/fake"]
+
+
+def test_the_average_follows_the_weights():
+    """a <- c a + (1 - c) w with c = min(decay, t / (t + 9)), from the initial weights on; statistics alike."""
+    module = tiny("DCGAN", {"ema_decay": 0.3}, seed=1)
+    expected, history = {name: value.double() for name, value in weights(module.generator).items()}, []
+
+    class History(pl.Callback):
+        def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+            history.append(weights(module.generator))
+
+    train(module, 5, History(), precision="64-true")
+    for t, state in enumerate(history, start=1):
+        c = min(0.3, t / (t + 9))
+        expected = {
+            name: c * expected[name] + (1 - c) * value if value.is_floating_point() else value
+            for name, value in state.items()
+        }
+    for name, value in weights(module.average).items():
+        torch.testing.assert_close(value, expected[name])
+    assert module.sampler().weights == "ema"
+    module.float()
+    assert not torch.equal(module.sampler().sample(4), module.sampler("raw").sample(4))
+
+
+def test_an_average_changes_nothing_in_training():
+    without, averaged = trained("DCGAN"), trained("DCGAN", {"ema_decay": 0.99})
+    assert same(weights(without.generator), weights(averaged.generator))
+    assert same(weights(without.discriminator), weights(averaged.discriminator))
+    with pytest.raises(UserError, match="ema_decay"):
+        without.sampler("ema")
+
+
+@pytest.mark.parametrize("variant", [name for name in ALL if VARIANTS[name].defaults.auxiliary])
+def test_both_networks_learn_from_the_auxiliary_loss(variant):
+    """Its weight 0 leaves the head where it was, and with it both networks end elsewhere."""
+    with_head, without = trained(variant), trained(variant, {"auxiliary": {"weight": 0.0}})
+    for network in ("generator", "discriminator"):
+        assert not same(parameters(getattr(with_head, network)), parameters(getattr(without, network)))
+    head = without.discriminator.judge.bias[1:]
+    assert torch.equal(head, torch.zeros_like(head))
+    assert with_head.discriminator.judge.bias[1:].abs().min() > 0
+
+
 # Resuming with a bare trainer ---
 
 RESUMABLE = [
@@ -417,10 +613,14 @@ RESUMABLE = [
     {"d_steps": 3},
     {"latent": "shared", "g_steps": 2},
     {"latent": "fresh", "d_steps": 2, "g_steps": 3},
-    {"balance": {"low": 0.4, "high": 0.6, "patience": 2}},
-    {"balance": {"low": 0.0, "high": 0.0, "patience": 2}, "latent": "shared"},
+    {"balance": {"low": 0.4, "high": 0.6, "patience": 2}, "d_steps": 1},
+    {"balance": {"low": 0.0, "high": 0.0, "patience": 2}, "latent": "shared", "d_steps": 1},
     {"discriminator": {"dropout": 0.5}},
+    {"pretraining": 3, "ema_decay": 0.9, "augmentations": {"translation": {}, "instance_noise": {}}},
+    {"updates": "simultaneous", "discriminator_penalties": {"r1": {"weight": 1.0, "interval": 2}}},
 ]
+# Every variant resumes; every rule of a round is resumed with these.
+ROUNDS = ("DCGAN", "FullResolutionDCGAN", "MLPGAN")
 
 
 @pytest.mark.parametrize(
@@ -429,7 +629,9 @@ RESUMABLE = [
         (variant, change)
         for variant in ALL
         for change in RESUMABLE
-        if change.get("discriminator", {}).keys() <= VARIANTS[variant].defaults.discriminator.keys()
+        if (variant in ROUNDS or not change)
+        and change.get("discriminator", {}).keys() <= VARIANTS[variant].defaults.discriminator.keys()
+        and not ("updates" in change and VARIANTS[variant].defaults.discriminator_update == "real_then_fake")
     ],
     ids=str,
 )

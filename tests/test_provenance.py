@@ -5,7 +5,7 @@ import subprocess
 import torch
 
 from gan.provenance import commit, provenance, repository
-from gan.variants import MLPGAN
+from gan.variants.mlp_gan import MLPGAN
 
 
 def git(directory, *words):

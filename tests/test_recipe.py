@@ -36,7 +36,8 @@ def test_mappings_merge_key_by_key_and_null_removes():
         ({"prior": {"name": "uniform", "bond": 1.0}}, "did you mean 'bound'"),
         ({"prior": 3}, "recipe.prior"),
         ({"prior": "nowhere.to.be.found"}, "cannot import"),
-        ({"loss": {"name": "minimax", "x": 1}}, "takes no parameters"),
+        ({"loss": {"name": "minimax", "x": 1}}, "has no parameter 'x'"),
+        ({"loss": {"name": "minimax", "real_label": 2.0}}, "recipe.loss 'minimax': cannot be used"),
         ({"generator": {"width": [10]}}, "did you mean 'widths'"),
         ({"generator": {"widths": "wide"}}, "widths must be"),
         ({"generator": {"output": "relu"}}, "output must be one of"),
@@ -61,7 +62,27 @@ def test_mappings_merge_key_by_key_and_null_removes():
         ({"latent_dim": 10**12}, "latents of 1000000000000 numbers"),
         ({"generator": {"widths": [10**6, 10**6]}}, "parameters; allowed"),
         ({"prior": "torch.randn"}, "recipe.prior"),
-        ({"loss": "torch.relu"}, "not a gan.losses.Loss"),
+        ({"loss": "torch.relu"}, "recipe.loss 'torch.relu': cannot be used"),
+        ({"loss": "torch.get_num_threads"}, "not a gan.losses.Loss"),
+        ({"discriminator_penalties": {"r1": {"interval": 4}}}, "must be a number"),
+        ({"discriminator_penalties": {"r1": {"weight": 1.0, "interval": 0}}}, "interval must be a whole number"),
+        ({"discriminator_penalties": {"r1": {"weight": 1.0, "centre": 0}}}, "has no parameter 'centre'"),
+        ({"augmentations": {"translation": 0.1}}, "must be a mapping"),
+        ({"augmentations": {"rotation": {}}}, "allowed: .*translation"),
+        ({"augmentations": {"translation": {"ratio": 7.0}}}, "recipe.augmentations.translation: cannot be used"),
+        ({"auxiliary": "code"}, "needs the prior coded"),
+        ({"auxiliary": {"name": "code", "categories": 3}, "prior": "coded"}, "same categories"),
+        ({"auxiliary": "torch.get_num_threads"}, "makes no gan.auxiliaries.Auxiliary"),
+        ({"prior": "coded", "latent_dim": 12}, "recipe.prior: cannot be used"),
+        ({"packing": 3}, "does not divide"),
+        ({"packing": 0}, "packing must be a whole number of at least 1"),
+        ({"packing": 2, "auxiliary": "classes"}, "recipe.packing"),
+        ({"pretraining": -1}, "pretraining must be a whole number of at least 0"),
+        ({"weight_clip": -0.1}, "weight_clip must be a number from 0"),
+        ({"ema_decay": 1.0}, "ema_decay must be a number from 0 to below 1"),
+        ({"updates": "joint"}, "must be one of alternating, simultaneous"),
+        ({"updates": "simultaneous", "discriminator_update": "real_then_fake"}, "needs one D update a batch"),
+        ({"output_bias": "mean"}, "must be one of drawn, marginals"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"batch_size": 12.5}, "batch_size must be"),
         ({"latent_dim": True}, "latent_dim must be"),
@@ -78,6 +99,24 @@ def test_mistakes_get_one_clear_line(change, message):
     with pytest.raises(UserError, match=message) as caught:
         MLPGAN(MLPGAN.defaults.merged(change))
     assert "\n" not in str(caught.value)
+
+
+def test_a_penalty_is_a_weight_or_a_mapping_that_merges():
+    recipe = MLPGAN.defaults.merged({"discriminator_penalties": {"r1": 10}})
+    assert recipe.discriminator_penalties == {"r1": {"weight": 10, "interval": 1}}
+    lazy = recipe.merged({"discriminator_penalties": {"r1": {"interval": 16}}})
+    assert lazy.discriminator_penalties == {"r1": {"weight": 10, "interval": 16}}
+    assert lazy.merged({"discriminator_penalties": {"r1": 2.5}}).discriminator_penalties["r1"]["interval"] == 16
+    assert lazy.merged({"discriminator_penalties": {"r1": None}}).discriminator_penalties == {}
+    assert Recipe.from_dict(lazy.to_dict()) == lazy
+
+
+def test_values_of_an_older_recipe_get_the_defaults_of_newer_fields():
+    values = tiny_recipe("MLPGAN", {"generator_penalties": {"l2": 0.8}}).to_dict()
+    older = values | {"generator_penalties": {"l2": 0.8}}
+    for newer in ("auxiliary", "weight_clip", "augmentations", "packing", "updates", "pretraining", "ema_decay"):
+        del older[newer]
+    assert Recipe.from_dict(older).to_dict() == values
 
 
 def test_a_missing_value_is_named():

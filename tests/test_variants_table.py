@@ -21,9 +21,9 @@ def test_the_readme_s_table_is_the_script_s():
     assert text.split(table.START)[1].split(table.END)[0].strip() == table.table()
 
 
-def test_every_variant_has_a_row_with_a_page_and_a_picture():
+def test_every_row_has_a_variant_a_page_and_a_picture():
     table = script()
-    assert set(table.ROWS) == set(VARIANTS)
+    assert set(table.ROWS) <= set(VARIANTS)
     for _, config in table.ROWS.values():
         for file in (f"{config}.md", f"{config}.json", f"{config}_thumbnail.png"):
             assert (table.RESULTS / file).is_file()

@@ -15,10 +15,14 @@ from gan.module import AdversarialModule
 from gan.provenance import commit
 
 METRICS_FILE = "metrics.jsonl"
+SCORES = ("fid", "fid_floor", "median_confidence", "min_class_share", "label_agreement")
 
 
 class Evaluation(pl.Callback):
     """Every N generator updates `metric/fid` (selection) and class shares; at the end `metric_test/fid` (report).
+
+    Measured is what is sampled: the averaged weights where the recipe has an `ema_decay`, under `metric_ema/fid` and
+    `metric_test_ema/fid`, else the raw ones.
 
     Rows with their protocol go to `metrics.jsonl`. Evaluation never moves the training streams: a run with and without
     it ends in the same weights. Images that the package ships no evaluator for are not measured, which a note says.
@@ -67,15 +71,13 @@ class Evaluation(pl.Callback):
             return
         row = self._measure(trainer, pl_module, "selection")
         self.rows.append(row)
-        names = ("fid", "fid_floor", "median_confidence", "min_class_share")
-        write(trainer, {f"metric/{name}": row[name] for name in names})
+        _write(trainer, "metric", row)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Measure on test images, unless the run was told to stop before its end."""
         if self.measures and not trainer.should_stop:
             self.report = self._measure(trainer, pl_module, "report")
-            names = ("fid", "fid_floor", "median_confidence", "min_class_share")
-            write(trainer, {f"metric_test/{name}": self.report[name] for name in names})
+            _write(trainer, "metric_test", self.report)
 
     def _measure(self, trainer: pl.Trainer, module: pl.LightningModule, role: str) -> dict[str, Any]:
         """One row, measured on the first process and known to all."""
@@ -93,3 +95,9 @@ class Evaluation(pl.Callback):
             with self.file.open("a") as file:
                 file.write(to_json(row) + "\n")
         return trainer.strategy.broadcast(row)  # type: ignore[arg-type]
+
+
+def _write(trainer: pl.Trainer, tag: str, row: dict[str, Any]) -> None:
+    """The scores of a row; averaged weights have tags of their own, so that no curve mixes the two."""
+    tag += "_ema" if row["weights"] == "ema" else ""
+    write(trainer, {f"{tag}/{name}": row[name] for name in SCORES if row[name] is not None})

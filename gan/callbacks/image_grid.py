@@ -14,7 +14,8 @@ from gan.module import AdversarialModule
 class ImageGrid(pl.Callback):
     """Every N generator updates: `num_images` samples from fixed noise to the loggers and to `samples/step_N.png`.
 
-    The noise is the same in every run of a prior and latent dimension, so that runs compare tile by tile.
+    The noise is the same in every run of a prior and latent dimension, so that runs compare tile by tile. A conditional
+    generator draws one of ten classes in each column. Averaged weights, where there are, go to `samples/ema`.
     """
 
     def __init__(self, every_n_steps: int = 1000, num_images: int = 100) -> None:
@@ -47,8 +48,9 @@ class ImageGrid(pl.Callback):
 
     def _write_samples(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, AdversarialModule)
-        images = module.sampler().sample(self.num_images, purpose="image grid")
-        self._write(trainer, "samples/raw", images, f"step_{trainer.global_step:07d}.png")
+        sampler = module.sampler()
+        images = sampler.sample(self.num_images, purpose="image grid")
+        self._write(trainer, f"samples/{sampler.weights}", images, f"step_{trainer.global_step:07d}.png")
 
     def _write(self, trainer: pl.Trainer, tag: str, images: Tensor, name: str) -> None:
         picture = grid(images)

@@ -6,7 +6,10 @@ from typing import Any
 import pytorch_lightning as pl
 from tqdm import tqdm
 
-SHOWN = {"loss/discriminator": "D", "loss/generator": "G", "metric/fid": "FID", "metric/fid_floor": "floor"}
+SHOWN = {
+    **{"loss/discriminator": "D", "loss/generator": "G"},
+    **{"metric/fid": "FID", "metric_ema/fid": "FID", "metric/fid_floor": "floor", "metric_ema/fid_floor": "floor"},
+}
 
 
 class Progress(pl.callbacks.ProgressBar):

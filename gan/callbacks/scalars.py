@@ -11,15 +11,17 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan.callbacks.clock import due, whole, write
-from gan.module import DISCRIMINATOR, GENERATOR, AdversarialModule
+from gan.images import pack
+from gan.module import AdversarialModule
 from gan.sampling import evaluating
+from gan.updating import DISCRIMINATOR, GENERATOR
 
 # One chart for both losses, one for D(x) and D(G(z)) with the line that theory puts them on, one for FID and floor.
 LAYOUT = {
     "gan": {
         "losses": ["Multiline", ["loss/discriminator$", "loss/generator$"]],
         "D(x) and D(G(z))": ["Multiline", ["probability/real$", "probability/fake$", "probability/equilibrium$"]],
-        "FID and floor (held-out images)": ["Multiline", ["metric/fid$", "metric/fid_floor$"]],
+        "FID and floor (held-out images)": ["Multiline", ["metric(_ema)?/fid$", "metric(_ema)?/fid_floor$"]],
     }
 }
 PLAYERS = {GENERATOR: "generator", DISCRIMINATOR: "discriminator"}
@@ -104,13 +106,14 @@ class _Game(nn.Module):
     def __init__(self, module: AdversarialModule) -> None:
         super().__init__()
         self.generator, self.discriminator = module.generator, module.discriminator
+        self.packing = module.recipe.packing
 
     def forward(self, latent: Tensor) -> Tensor:
-        return self.discriminator(self.generator(latent))
+        return self.discriminator(pack(self.generator(latent), self.packing))
 
 
 def _add_graph(logger: TensorBoardLogger, module: AdversarialModule) -> None:
-    latent = torch.zeros(2, module.recipe.latent_dim, device=module.device)
+    latent = torch.zeros(2 * module.recipe.packing, module.recipe.latent_dim, device=module.device)
     game = _Game(module)
     with evaluating(game), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace")  # SummaryWriter has no other way

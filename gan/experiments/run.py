@@ -121,7 +121,9 @@ def resume(directory: Path, flags: Flags, allow_import: list[str]) -> Outcome:
     refuse_foreign({"class_path": content["adversarial"]["variant"]}, allow_import, str(checkpoint))
     refuse_foreign(content["hyper_parameters"], allow_import, str(checkpoint))
     recipe = Recipe.from_dict(tree["model"]["init_args"]["recipe"]).to_dict()
-    if content["hyper_parameters"].get("recipe") != recipe:
+    # An older checkpoint lacks newer fields, whose defaults are what it was trained with.
+    trained = content["hyper_parameters"].get("recipe")
+    if not isinstance(trained, Mapping) or Recipe.from_dict(trained).to_dict() != recipe:
         raise UserError(f"{checkpoint}: was trained with another recipe than {config} says; restore that file")
     step, last = content["global_step"], tree["trainer"]["max_steps"]
     if isinstance(last, int) and step >= last > -1:

@@ -26,6 +26,7 @@ class Scores:
     median_confidence: float  # over images, of the largest softmax probability
     unsure_share: float  # of images whose largest softmax probability is below 0.9: smudges
     num_fake: int
+    label_agreement: float | None = None  # share of conditional samples that the classifier puts into their class
 
 
 class ImageScorer:
@@ -42,10 +43,11 @@ class ImageScorer:
         self.num_real = len(real)
         self.floor = frechet_distance(self.statistics(subset(floor_images, MAX_FLOOR_IMAGES)), self.real)
 
-    def score(self, fakes: Tensor) -> Scores:
-        """Scores of uint8 fakes (N, 1, 28, 28), N >= 2, from any device."""
+    def score(self, fakes: Tensor, labels: Tensor | None = None) -> Scores:
+        """Scores of uint8 fakes (N, 1, 28, 28), N >= 2, from any device; `labels` (N,): what they were meant to be."""
         features, logits = self._forward(fakes)
-        classes = logits.argmax(dim=1).bincount(minlength=logits.shape[1])
+        predicted = logits.argmax(dim=1)
+        classes = predicted.bincount(minlength=logits.shape[1])
         confidence = logits.softmax(dim=1).amax(dim=1)
         share = (classes.double() / len(fakes)).tolist()
         return Scores(
@@ -55,6 +57,7 @@ class ImageScorer:
             median_confidence=float(confidence.median()),
             unsure_share=float((confidence < UNSURE).double().mean()),
             num_fake=len(fakes),
+            label_agreement=None if labels is None else float((predicted == labels).double().mean()),
         )
 
     def statistics(self, images: Tensor) -> Gaussian:

@@ -1,15 +1,14 @@
-"""The variants: one system, one class, one file."""
+"""The variants: one system, one class, one file. A new file is a new variant; nothing else has to name it."""
 
-from gan.variants.dcgan import DCGAN
-from gan.variants.full_resolution_dcgan import FullResolutionDCGAN
-from gan.variants.mlp_gan import MLPGAN
-from gan.variants.strided_dcgan import StridedDCGAN
-from gan.variants.upsampling_dcgan import UpsamplingDCGAN
+import importlib
+import pkgutil
 
-VARIANTS = {
-    "DCGAN": DCGAN,
-    "FullResolutionDCGAN": FullResolutionDCGAN,
-    "MLPGAN": MLPGAN,
-    "StridedDCGAN": StridedDCGAN,
-    "UpsamplingDCGAN": UpsamplingDCGAN,
+from gan.module import AdversarialModule
+
+_FILES = [importlib.import_module(f"{__name__}.{file.name}") for file in pkgutil.iter_modules(__path__)]
+VARIANTS: dict[str, type[AdversarialModule]] = {
+    name: value
+    for module in _FILES
+    for name, value in vars(module).items()
+    if isinstance(value, type) and issubclass(value, AdversarialModule) and value.__module__ == module.__name__
 }

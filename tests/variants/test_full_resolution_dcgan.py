@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 
 from gan.errors import UserError
 from gan.networks.layers import batch_norms
-from gan.variants import FullResolutionDCGAN
+from gan.variants.full_resolution_dcgan import FullResolutionDCGAN
 
 WITHOUT_DROPOUT = {"generator": {"dropout": 0.0}, "discriminator": {"dropout": 0.0}}
 

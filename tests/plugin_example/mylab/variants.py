@@ -1,7 +1,7 @@
 """A variant: a class, its defaults, and only the rules that no other variant has (here none)."""
 
 from gan.module import AdversarialModule
-from gan.variants import MLPGAN
+from gan.variants.mlp_gan import MLPGAN
 
 
 class HeavyTailedGAN(AdversarialModule):

@@ -1,0 +1,53 @@
+"""What `gan COMMAND --help` prints, for the commands whose flags are keys of a configuration."""
+
+FIT_HELP = """\
+usage: gan fit [--config FILE|NAME]... [--model NAME] [--KEY=VALUE]... [--run DIR] [--overwrite]
+
+Train a GAN. Later configs and flags win, key by key; null removes a key. Values are YAML.
+
+  --config quickstart               a file, or a shipped config by name:
+{configs}
+  --model MLPGAN                    the variant, or an importable path:
+{variants}
+  --model.recipe.FIELD=VALUE        the recipe, e.g. --model.recipe.prior=uniform
+                                    --model.recipe.discriminator_optimizer.lr=0.5
+  --data.name=NAME                  the data set, or an importable path; keys: see gan data --help
+{data_sets}
+  --data.root=DIR                   where the images are; also .source, .split
+  --trainer.max_steps=N             generator updates; any argument of Lightning's Trainer
+  --evaluation.every_n_steps=N      also .num_samples; 0 turns evaluation off
+  --checkpoints.every_n_steps=N     also .milestones=[1000,5000]
+  --image_grid.every_n_steps=N      also .num_images
+  --scalars.every_n_steps=N
+  --seed_everything=N               default 1
+  --run DIR                         default runs/<config>/<variant>/seed_<n>
+  --overwrite                       empty a used run directory first
+  --print_config                    print the resolved configuration, every recipe field, and stop
+
+Ctrl-C finishes the update, saves and exits; `gan resume RUN` goes on.
+"""
+
+RESUME_HELP = """\
+usage: gan resume RUN [--KEY=VALUE]... [--allow-import PACKAGE]...
+
+Go on with a run from its last checkpoint, bit for bit where it stopped.
+
+  --trainer.max_steps=N      train longer; all keys of trainer, scalars, image_grid, evaluation and
+                             checkpoints may change
+  --data.root=DIR            and so may the place of the data; recipe, data set and seed may not
+  --allow-import PACKAGE     import the run's own code from this package outside gan
+"""
+
+DATA_HELP = """\
+usage: gan data NAME [--data.KEY=VALUE]...
+
+Find, download if need be, read and verify a data set; print its origin and counts as JSON.
+
+  NAME                  one of the list below, or an importable path
+  --data.root=DIR       folder of its files; what is downloaded goes there, too (default data)
+  --data.source=SOURCE  where its images come from (default auto)
+  --data.split=SPLIT    which images are trained on (default: the first)
+  --data.KEY=VALUE      a key of its own, as for gan fit
+
+{table}
+"""

@@ -1,0 +1,52 @@
+"""What the tests of the variants' pages share."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from runs import gan, rows
+from support import Digits, train
+from torch import Tensor
+
+from gan.module import AdversarialModule
+
+
+class Outputs(pl.Callback):
+    """What each step returned."""
+
+    def __init__(self) -> None:
+        self.outputs: list[dict[str, Tensor]] = []
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.outputs.append(outputs)
+
+
+def first_outputs(
+    module: AdversarialModule, every_output: bool = False, scale: float = 1.0, shift: int = 0
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """D's outputs on the first real and fake batch as the step saw them, and what it returned.
+
+    `scale` multiplies the real images, `shift` moves their labels. The fakes' latent is left at the module.
+    """
+    seen: list[Tensor] = []
+    latents: list[Tensor] = []
+    module.discriminator.register_forward_hook(lambda network, inputs, outputs: seen.append(outputs.detach().clone()))
+    module.generator.register_forward_pre_hook(lambda network, inputs: latents.append(inputs[0]))
+    batches, record = Digits(8, batches=1), Outputs()
+    batches.images = (batches.images.float() / 255 * scale).float()
+    batches.labels = (batches.labels + shift) % 10
+    torch.manual_seed(1)
+    train(module, 1, record, batches=batches)
+    module.latent_of_the_first_fakes = latents[0]
+    real, fake = (seen[0][:8], seen[0][8:]) if len(seen[0]) == 16 else (seen[0], seen[1])
+    return (real, fake, record.outputs[0]) if every_output else (real[:, :1], fake[:, :1], record.outputs[0])
+
+
+def short_conditional_run(directory: Path, variant: str, *words: str) -> dict[str, Any]:
+    """The last measurement of a variant on the quickstart's small networks, after 3,000 updates of 64 images."""
+    run = directory / "run"
+    words = ("--config=quickstart", f"--model={variant}", *words, "--data.source=embedded", "--trainer.max_steps=3000")
+    quiet = ("--evaluation.every_n_steps=3000", "--image_grid.every_n_steps=0", "--scalars.every_n_steps=500")
+    assert gan("fit", *words, *quiet, f"--run={run}") == 0
+    return rows(run)[-1]

@@ -1,0 +1,22 @@
+"""WGANGP: the Wasserstein distance with a gradient penalty in place of clipping (Gulrajani et al., 2017)."""
+
+from gan.module import AdversarialModule
+from gan.variants.dcgan import DCGAN
+
+
+class WGANGP(AdversarialModule):
+    """DCGAN's networks under algorithm 1 of Gulrajani et al. (2017): five critic updates a round, 10 (‖∇D(x̂)‖ - 1)²
+    between real and fake images, Adam (1e-4; 0, 0.9). The critic has no batch norm: the penalty is one of each
+    image's own gradient (sec. 4).
+    """
+
+    defaults = DCGAN.defaults.merged(
+        {
+            "loss": "wasserstein",
+            "discriminator": {"norm": "none"},
+            "discriminator_penalties": {"gradient_penalty": 10.0},
+            "d_steps": 5,
+            "generator_optimizer": {"lr": 1e-4, "beta1": 0.0, "beta2": 0.9},
+            "discriminator_optimizer": {"lr": 1e-4, "beta1": 0.0, "beta2": 0.9},
+        }
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "gan"
 LAYERS = [  # from the top; files of one layer may import each other, except in the last
     {"cli"},
-    {"commands", "help"},
+    {"commands", "help", "new"},
     {"config", "experiments", "callbacks", "variants"},
     {"checkpoint", "evaluation", "provenance"},
     {"module", "building", "updating", "resumable"},

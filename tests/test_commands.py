@@ -89,7 +89,7 @@ def test_evaluate_repeats_the_report_of_the_run(run, tmp_path, capsys):
     for key in report.keys() - {"step", "images_seen", "seed", "commit"}:
         assert row[key] == report[key], key
     out = capsys.readouterr().out
-    assert f"{row['fid']:.3f} (60 fakes, 1000 mnist test images, embedded)" in out
+    assert f"{row['fid']:.3f} (60 fakes of raw weights, 1000 mnist test images, embedded)" in out
     assert row["protocol"] in out
     assert (row["step"], row["seed"], row["commit"]) == (report["step"], report["seed"], report["commit"])
     assert row["generator"].endswith("last_step_0000002.ckpt")

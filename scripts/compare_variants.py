@@ -1,0 +1,134 @@
+"""Every variant on MNIST for the same number of images, and the table that comes of it.
+
+    python scripts/compare_variants.py --runs DIR --data-root MNIST [--only DCGAN WGAN …]    # trains what is missing
+    python scripts/compare_variants.py --table    # writes the table of docs/results/README.md
+
+Each run is `gan fit --model VARIANT` with the variant's own defaults, one thread and bf16-mixed, until D has seen
+IMAGES real images. A run that has its report is not done again, one that was cut off goes on. The first command adds
+its runs to docs/results/short_budget.json, from which the second makes the table.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import t
+
+from gan.variants import VARIANTS
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "docs" / "results"
+RECORDS, PAGE, TIMES = RESULTS / "short_budget.json", RESULTS / "README.md", RESULTS / "step_times.json"
+START, END = "<!-- table: scripts/compare_variants.py -->", "<!-- /table -->"
+IMAGES, SEEDS, PRECISION = 64_000, (1, 2, 3), "bf16-mixed"
+COLLAPSED = 0.01  # a run failed if a digit has less than this share of its samples, or if its weights are not finite
+KEYS = ("step", "images_seen", "seed", "commit", "fid", "fid_floor", "min_class_share", "median_confidence",
+        "num_real", "num_fake", "data_set", "source", "protocol", "finite", "label_agreement")  # fmt: skip
+
+
+def report(run: Path) -> dict[str, Any] | None:
+    """The run's row on test images, if it came to its end."""
+    file = run / "metrics.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+    return next((row for row in rows if row["role"] == "report"), None)
+
+
+def train(variant: str, seed: int, run: Path, data_root: Path) -> int:
+    """Train, or go on; the exit code."""
+    recipe = VARIANTS[variant].defaults
+    steps = IMAGES // (recipe.batch_size * recipe.d_steps)
+    if list(run.glob("checkpoints/last_step_*.ckpt")):
+        words = ["resume", str(run)]
+    else:
+        words = ["fit", f"--model={variant}", f"--seed_everything={seed}", f"--run={run}", f"--data.root={data_root}"]
+        words += ["--data.name=mnist", "--data.source=idx", f"--trainer.max_steps={steps}", "--trainer.devices=1"]
+        words += [f"--trainer.precision={PRECISION}", "--trainer.accelerator=cpu", "--scalars.every_n_steps=10"]
+        words += ["--evaluation.every_n_steps=1000000", "--image_grid.every_n_steps=1000000"]  # at the end only
+        words += ["--overwrite"] if run.is_dir() else []
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with open(run.parent / f"{run.name}.log", "a") as log:
+        return subprocess.run(
+            [sys.executable, "-m", "gan.cli", *words], env=environment, stdout=log, stderr=log
+        ).returncode
+
+
+def record(variant: str, seed: int, run: Path, code: int) -> dict[str, Any]:
+    """What the table needs of a run; without a report only that it failed."""
+    row = report(run) or {}
+    return {"variant": variant, "seed": seed, "exit_code": code} | {key: row[key] for key in KEYS if key in row}
+
+
+def failed(row: dict[str, Any]) -> bool:
+    """Whether a run stopped with an error, diverged, or collapsed."""
+    return row["exit_code"] != 0 or row.get("fid") is None or row["min_class_share"] < COLLAPSED
+
+
+def fid(rows: list[dict[str, Any]]) -> str:
+    """Mean with the 95 % interval of its seeds (Student's t)."""
+    values = [row["fid"] for row in rows if row.get("fid") is not None]
+    if len(values) < 2:
+        return ", ".join(f"{value:.1f}" for value in values) or "none"
+    half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+    return f"{statistics.mean(values):.1f} ± {half:.1f}"
+
+
+def table() -> str:
+    """One row a variant, best first."""
+    records, times = json.loads(RECORDS.read_text()), json.loads(TIMES.read_text())
+    (protocol,) = {row["protocol"] for row in records if "protocol" in row}  # one column, one protocol
+    groups = {variant: [row for row in records if row["variant"] == variant] for variant in VARIANTS}
+    groups = {variant: rows for variant, rows in groups.items() if rows}
+    means = {variant: statistics.mean(row["fid"] for row in rows if row.get("fid")) for variant, rows in groups.items()}
+    lines = [
+        f"| variant | source | G updates | FID ({protocol}) | seeds | failed | rarest digit | step time |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for variant in sorted(groups, key=means.__getitem__):
+        rows = groups[variant]
+        page = sys.modules[VARIANTS[variant].__module__]
+        source = re.findall(r"\(([^()]*)\)", str(page.__doc__))[-1]  # the last words of each page's first line
+        rarest = ", ".join(f"{row['min_class_share']:.1%}" for row in rows if "min_class_share" in row)
+        lines.append(
+            f"| [`{variant}`](../../{VARIANTS[variant].__module__.replace('.', '/')}.py) | {source} "
+            f"| {rows[0]['step']:,} | {fid(rows)} | {len(rows)} | {sum(map(failed, rows))} | {rarest} "
+            f"| {times[variant]:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Train what is missing, or write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, help="where the runs are, or will be")
+    parser.add_argument("--data-root", type=Path, help="folder of MNIST's idx files")
+    parser.add_argument("--only", nargs="*", default=sorted(VARIANTS), choices=sorted(VARIANTS), metavar="VARIANT")
+    parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
+    parser.add_argument("--table", action="store_true", help="write the table from the records")
+    options = parser.parse_args()
+    if options.table:
+        before, rest = PAGE.read_text(encoding="utf-8").split(START)
+        PAGE.write_text(f"{before}{START}\n{table()}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+        return
+    if not (options.runs and options.data_root):
+        parser.error("give --runs and --data-root, or --table")
+    for seed in options.seeds:
+        for variant in options.only:
+            run = options.runs / variant / f"seed_{seed}"
+            run.parent.mkdir(parents=True, exist_ok=True)
+            code = 0 if report(run) else train(variant, seed, run, options.data_root)
+            records = json.loads(RECORDS.read_text()) if RECORDS.is_file() else []
+            records = [row for row in records if (row["variant"], row["seed"]) != (variant, seed)]
+            records.append(record(variant, seed, run, code))
+            records.sort(key=lambda row: (row["variant"], row["seed"]))
+            RECORDS.write_text(json.dumps(records, indent=1) + "\n")
+            print(json.dumps(records and record(variant, seed, run, code)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -24,6 +24,8 @@ def build_networks(recipe: Recipe, image_shape: tuple[int, int, int], num_classe
     generator = _network(recipe, "generator", recipe.latent_dim, image_shape, num_classes)
     channels, height, width = image_shape
     settings = {}
+    if "outputs" in recipe.discriminator:
+        raise UserError("recipe.discriminator.outputs: follows from recipe.auxiliary; remove it")
     auxiliary = recipe.auxiliary_loss()
     if auxiliary is not None:
         with usable("recipe.auxiliary"):

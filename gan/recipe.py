@@ -167,7 +167,11 @@ class Recipe:
             if not isinstance(interval, int) or isinstance(interval, bool) or interval < 1:
                 raise UserError(f"{where}.interval must be a whole number of at least 1, got {interval!r}")
             settings = {key: item for key, item in settings.items() if item is not None}
-            resolve({"name": name, **_parameters(settings)}, PENALTIES, f"recipe.{field_name}")
+            own = _parameters(settings)
+            penalty = _bound(*resolve({"name": name, **own}, PENALTIES, f"recipe.{field_name}"))
+            if own and name in PENALTIES:
+                with usable(where):  # a value out of range
+                    penalty(lambda seen, labels: seen.flatten(1), *torch.zeros(2, 2, 1, 4, 4), None, torch.Generator())
             penalties[name] = {"weight": weight, **settings}
         object.__setattr__(self, field_name, penalties)
 

@@ -3,7 +3,7 @@
     python scripts/variants_table.py              # writes the table between README.md's two markers
     python scripts/variants_table.py --measure    # measures docs/results/step_times.json first: some minutes
 
-A step time is that of one generator update and the D updates of its round, of a variant's defaults on 28×28 grey images,
+A step time is that of one G update and the D updates of its round, of a variant's defaults on 28×28 grey images,
 in float32 on one CPU thread: the median over repeats of its ratio to MLPGAN's, measured in turn.
 """
 

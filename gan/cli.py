@@ -1,4 +1,4 @@
-"""The command line: `gan fit | resume | sample | evaluate | data`. Dispatch only."""
+"""The command line: `gan fit | resume | sample | evaluate | data | new`. Dispatch only."""
 
 import sys
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ commands:
   sample     draw images             gan sample RUN --num 100 --out grid.png
   evaluate   measure a generator     gan evaluate RUN
   data       prepare and verify      gan data mnist --data.root DIR
+  new        a method of your own    gan new MyGAN
 
 options:
   --help     this text; `gan COMMAND --help` for a command's

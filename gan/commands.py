@@ -22,6 +22,7 @@ from gan.experiments.run_directory import CONFIG, PROVENANCE, write_text
 from gan.help import DATA_HELP, FIT_HELP, RESUME_HELP
 from gan.images import grid, write_png
 from gan.metrics.scorer import UNSURE
+from gan.new import write_page
 from gan.provenance import commit
 from gan.sampling import Sampler
 from gan.variants import VARIANTS
@@ -247,10 +248,20 @@ def _data_settings(words: list[str]) -> dict[str, Any]:
         raise UserError(f"{error}; see gan data --help") from None
 
 
+def _new(words: list[str]) -> int:
+    parser = Parser(prog="gan new", description="Write the page of a variant of your own, its config and its test.")
+    parser.add_argument("name", metavar="NAME", help="its class, such as MyGAN; the files are my_gan.py, …")
+    parser.add_argument("--into", type=Path, default=Path(), metavar="DIR", help="folder (default: the working one)")
+    options = parser.parse_args(words)
+    print(write_page(options.name, options.into))
+    return 0
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "fit": _fit,
     "resume": _resume,
     "sample": _sample,
     "evaluate": _evaluate,
     "data": _data,
+    "new": _new,
 }

@@ -1,1 +1,1 @@
-"""A user's own folder: a prior, a loss, a callback and a variant, with no change in `gan`."""
+"""A stranger's package: every kind of part that `gan` takes by importable path, with no change in `gan`."""

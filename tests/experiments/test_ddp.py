@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from runs import DATA, QUIET, SMALL, TINY, checkpoint, fit, process, rows, same_end
+from runs import DATA, QUIET, SMALL, TINY, checkpoint, fit, flags, process, rows, same_end
 
 DDP = ("--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=ddp")
 FLAGS = (*TINY["MLPGAN"], *SMALL, *DATA, *QUIET, *DDP, "--model.recipe.discriminator.dropout=0.3")
@@ -51,10 +51,22 @@ def test_weights_are_equal_and_the_clock_is_one(folder):
     assert checkpoint(folder / "run")["adversarial"]["images_seen"] == 5 * 8
 
 
-def test_three_updates_a_batch_keep_two_processes_together(tmp_path):
+TOGETHER = {  # rules that have two backward passes, second derivatives, random numbers or more weights
+    "loss": "relativistic_pairing",
+    "updates": "simultaneous",
+    "discriminator": {"norm": "none", "minibatch_stddev": True},
+    "discriminator_penalties": {"gradient_penalty": 1.0, "r1": {"weight": 1.0, "interval": 2}},
+    "augmentations": {"translation": {}, "instance_noise": {"std": 0.1}},
+    "packing": 2,
+    "ema_decay": 0.9,
+}
+
+
+@pytest.mark.parametrize(("variant", "change"), [("FullResolutionDCGAN", {}), ("DCGAN", TOGETHER)])
+def test_several_updates_a_batch_keep_two_processes_together(variant, change, tmp_path):
     """002: D on real images, D on predicted fakes, G; batch norm's statistics are each process's own."""
     (tmp_path / "watch.py").write_text(WATCH)
-    words = (*TINY["FullResolutionDCGAN"], *SMALL, *DATA, *QUIET, *DDP, "--trainer.max_steps=3", "--run=run")
+    words = (*TINY[variant], *flags(change), *SMALL, *DATA, *QUIET, *DDP, "--trainer.max_steps=3", "--run=run")
     watch = "--trainer.callbacks=[{class_path: watch.Watch}]"
     code, _, err = process("fit", *words, watch, cwd=tmp_path, environment={"CUDA_VISIBLE_DEVICES": ""})
     assert code == 0, err

@@ -5,7 +5,7 @@
 
 Each run is `gan fit --model VARIANT` with the variant's own defaults, one thread and bf16-mixed, until D has seen
 IMAGES real images. A run that has its report is not done again, one that was cut off goes on. The first command adds
-its runs to docs/results/short_budget.json, from which the second makes the table.
+its runs to docs/results/short_budget.json, from which the second makes the table, and draws samples of each variant.
 """
 
 import argparse
@@ -18,8 +18,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from scipy.stats import t
 
+import gan
+from gan.images import grid, write_png
 from gan.variants import VARIANTS
 
 ROOT = Path(__file__).parent.parent
@@ -27,6 +30,7 @@ RESULTS = ROOT / "docs" / "results"
 RECORDS, PAGE, TIMES = RESULTS / "short_budget.json", RESULTS / "README.md", RESULTS / "step_times.json"
 START, END = "<!-- table: scripts/compare_variants.py -->", "<!-- /table -->"
 IMAGES, SEEDS, PRECISION = 64_000, (1, 2, 3), "bf16-mixed"
+PICTURE, COLUMNS = RESULTS / "short_budget.png", 24
 COLLAPSED = 0.01  # a run failed if a digit has less than this share of its samples, or if its weights are not finite
 KEYS = ("step", "images_seen", "seed", "commit", "fid", "fid_floor", "min_class_share", "median_confidence",
         "num_real", "num_fake", "data_set", "source", "protocol", "finite", "label_agreement")  # fmt: skip
@@ -102,6 +106,12 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def strip(runs: Path) -> None:
+    """A picture of seed 1's samples, a row a variant in alphabetical order."""
+    rows = [gan.load(runs / variant / f"seed_{SEEDS[0]}").sample(COLUMNS) for variant in sorted(VARIANTS)]
+    write_png(grid(torch.cat(rows), COLUMNS), PICTURE)
+
+
 def main() -> None:
     """Train what is missing, or write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -127,7 +137,9 @@ def main() -> None:
             records.append(record(variant, seed, run, code))
             records.sort(key=lambda row: (row["variant"], row["seed"]))
             RECORDS.write_text(json.dumps(records, indent=1) + "\n")
-            print(json.dumps(records and record(variant, seed, run, code)), flush=True)
+            print(json.dumps(record(variant, seed, run, code)), flush=True)
+    if all(report(options.runs / variant / f"seed_{SEEDS[0]}") for variant in VARIANTS):
+        strip(options.runs)
 
 
 if __name__ == "__main__":

@@ -13,15 +13,15 @@ from torch import Generator, Tensor
 
 
 def translation(images: Tensor, noise: Generator, step: int, *, ratio: float = 0.125) -> Tensor:
-    """Shifted by up to ratio · side whole pixels each way, along H and W; the edge pixels are repeated.
+    """Shifted by up to ratio · side pixels, rounded, each way, along H and W; the edge pixels are repeated.
 
     The paper pads with zeros, which are mid-grey where images are in [-1, 1]: so the background stays what it is, dark
     or light. ValueError unless ratio is in [0, 1].
     """
     _check_ratio(ratio)
     num, channels, height, width = images.shape
-    rows = _shifted(height, int(ratio * height), noise, images)
-    columns = _shifted(width, int(ratio * width), noise, images)
+    rows = _shifted(height, int(ratio * height + 0.5), noise, images)
+    columns = _shifted(width, int(ratio * width + 0.5), noise, images)
     image = torch.arange(num, device=images.device)[:, None, None, None]
     channel = torch.arange(channels, device=images.device)[:, None, None]
     return images[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
@@ -34,8 +34,8 @@ def cutout(images: Tensor, noise: Generator, step: int, *, ratio: float = 0.5) -
     """
     _check_ratio(ratio)
     height, width = images.shape[2:]
-    rows = _covered(height, round(ratio * height), noise, images)
-    columns = _covered(width, round(ratio * width), noise, images)
+    rows = _covered(height, int(ratio * height + 0.5), noise, images)
+    columns = _covered(width, int(ratio * width + 0.5), noise, images)
     return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)  # (N, 1, H, W)
 
 

@@ -1,5 +1,6 @@
 """Losses of an auxiliary head of D, which both players add to their own: D on real images and fakes, G on its fakes."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,6 +22,9 @@ def classes(*, weight: float = 1.0) -> Auxiliary:
     ValueError for a data set with fewer than two classes, and for images without labels.
     """
 
+    if not 0 <= weight < math.inf:
+        raise ValueError(f"weight must be 0 or more, got {weight}")
+
     def outputs(num_classes: int) -> int:
         if num_classes < 2:
             raise ValueError(f"classes needs a data set with labels of at least 2 classes, got {num_classes}")
@@ -29,7 +33,7 @@ def classes(*, weight: float = 1.0) -> Auxiliary:
     def loss(predictions: Tensor, labels: Tensor | None, latent: Tensor | None) -> Tensor:
         if labels is None:
             raise ValueError("classes needs labels, got images without")
-        return weight * cross_entropy(predictions, labels)
+        return weight * cross_entropy(predictions, labels.long())
 
     return Auxiliary(outputs, loss)
 
@@ -41,10 +45,12 @@ def code(
 
     A bound of the mutual information of code and image with the sign turned and the code's constant entropy left out.
     The code is what the latent starts with, as `gan.priors.coded` draws it: a category (one of `categories` numbers is
-    1, the others are 0), then `continuous` numbers. Q is a softmax and a Gaussian of unit variance; the paper learns
-    the variance. Real images have no code: their loss is 0. ValueError unless categories >= 1 and continuous >= 0, and
-    for a latent that is shorter than its code.
+    1, the others are 0), then `continuous` numbers. Q is a softmax and a Gaussian of unit variance, as in the authors'
+    code for MNIST. Real images have no code: their loss is 0. ValueError unless categories >= 1 and continuous >= 0,
+    and for a latent that is shorter than its code.
     """
+    if not (0 <= weight < math.inf and 0 <= continuous_weight < math.inf):
+        raise ValueError(f"weight and continuous_weight must be 0 or more, got {weight} and {continuous_weight}")
     if categories < 1 or continuous < 0:
         raise ValueError(
             f"categories must be at least 1 and continuous at least 0, got categories {categories} and "

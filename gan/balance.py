@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gan.choices import is_number
 from gan.errors import UserError
 
 
@@ -18,5 +19,7 @@ class Balance:
     patience: int = 10
 
     def __post_init__(self) -> None:
+        if not all(is_number(value) for value in (self.low, self.high, self.patience)):
+            raise UserError(f"recipe: balance needs numbers low, high and patience, got {self}")
         if not (0 <= self.low <= self.high <= 1 and self.patience >= 1):
             raise UserError(f"recipe: balance needs 0 <= low <= high <= 1 and patience >= 1, got {self}")

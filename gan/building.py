@@ -41,6 +41,11 @@ def reads_labels(network: nn.Module) -> bool:
     return bool(getattr(network, "reads_labels", False))
 
 
+def names_classes(recipe: Recipe) -> bool:
+    """Whether a head of D names the class."""
+    return isinstance(recipe.auxiliary, dict) and recipe.auxiliary["name"] == "classes"
+
+
 def _network(recipe: Recipe, player: str, *arguments: Any, **settings: Any) -> nn.Module:
     make = recipe.resolve(player)
     with usable(f"recipe.{player}"):
@@ -67,6 +72,13 @@ def _refuse_idle_fields(recipe: Recipe, generator: nn.Module, discriminator: nn.
         norms = batch_norms(discriminator)
         if not norms or any(norm.running_mean is None for norm in norms):
             raise UserError("recipe.frozen_batch_norm: moving needs a discriminator that keeps moving statistics")
+    told, judged = reads_labels(generator), reads_labels(discriminator) or names_classes(recipe)
+    if told != judged:
+        who, other = ("G", "D") if told else ("D", "G")
+        raise UserError(
+            f"recipe: {who} reads the labels and {other} does not, so that they mean nothing; a conditional GAN has "
+            "generator.conditional, and discriminator.labels or the auxiliary loss classes"
+        )
     if recipe.packing > 1 and (reads_labels(discriminator) or recipe.auxiliary is not None):
         raise UserError("recipe.packing: a pack has no one label or code: give D no labels and no auxiliary loss")
     if recipe.output_bias == "marginals":

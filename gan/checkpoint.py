@@ -124,14 +124,12 @@ def build_module(variant: Any, hyper_parameters: Any, allow_import: Collection[s
         return variant_class(recipe, (shape[0], shape[1], shape[2]), classes)
 
 
-def refuse_foreign(tree: Any, allow_import: Collection[str], where: str) -> None:
-    """UserError if a tree of choices would import from a package that is neither `gan` nor allowed."""
-    for name in foreign_names(tree):
+def refuse_foreign(tree: Any, allow_import: Collection[str], where: str, called: bool = False) -> None:
+    """UserError if a tree of choices would import, by path, from a package that is not allowed (`foreign_names`)."""
+    for name in foreign_names(tree, called):
         package = name.split(".")[0]
         if package not in allow_import:
-            raise UserError(
-                f"{where}: names {name}, which is code outside gan; if you trust it, give --allow-import {package}"
-            )
+            raise UserError(f"{where}: names code by its path, {name}; if you trust it, give --allow-import {package}")
 
 
 def find_checkpoint(path: Path, kind: str = "last") -> Path:

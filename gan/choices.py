@@ -12,6 +12,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from gan.errors import UserError
@@ -45,6 +46,16 @@ def resolve(choice: str | Mapping[str, Any], registry: Mapping[str, Any], kind: 
         raise UserError(f"{kind}: unknown name {name!r}; {nearest(name, registry)}")
     check_parameters(target, parameters, f"{kind} {name!r}")
     return target, parameters
+
+
+def bound(target: Callable[..., Any], parameters: dict[str, Any]) -> Callable[..., Any]:
+    """`target` with its parameters, itself where there are none: what is no function takes none."""
+    return partial(target, **parameters) if parameters else target
+
+
+def is_number(value: Any) -> bool:
+    """Whether a plain value is a finite number, small enough for a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def import_path(path: str, kind: str) -> Any:
@@ -101,20 +112,23 @@ def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> N
             raise UserError(f"{what}: {key} must be {_in_words(hints[key])}, got {value!r}")
 
 
-def foreign_names(tree: Any) -> Iterator[str]:
-    """Whatever a tree of choices could import from outside `gan`: every key and every string with a dot in it.
+def foreign_names(tree: Any, called: bool = False) -> Iterator[str]:
+    """Whatever a tree of choices could import beyond registered names and classes of `gan`.
 
-    A choice may be a bare string at any depth, and penalties are keys, so that nothing less is safe.
+    That is every key and every string with a dot in it: a choice may be a bare string at any depth, and penalties are
+    keys, so that nothing less is safe. Where what is named is `called`, as in a recipe or for a data set, a path into
+    `gan` counts, too: not all of it may be called with parameters that somebody else wrote.
     """
     if isinstance(tree, str):
-        if "." in tree and tree.split(".")[0] != "gan":
+        if "." in tree and (called or tree.split(".")[0] != "gan"):
             yield tree
     elif isinstance(tree, Mapping):
-        for item in tree.items():
-            yield from foreign_names(item)
+        for key, value in tree.items():
+            yield from foreign_names(key, called)
+            yield from foreign_names(value, called or key == "recipe")
     elif isinstance(tree, list | tuple):
         for value in tree:
-            yield from foreign_names(value)
+            yield from foreign_names(value, called)
 
 
 def merge(base: Any, change: Any) -> Any:

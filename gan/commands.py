@@ -162,7 +162,7 @@ def _evaluate(words: list[str]) -> int:
     file = _file(options)
     sampler = _load(options, file)
     settings = dict(_run_config(options.path).get("data", {}))
-    refuse_foreign(importable(settings.get("name")), options.allow_import, str(options.path))
+    refuse_foreign(importable(settings.get("name")), options.allow_import, str(options.path), called=True)
     settings |= {key: value for key in ("root", "source") if (value := getattr(options, key)) is not None}
     data = ImageDataModule(**settings)
     data.prepare_data()

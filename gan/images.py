@@ -6,6 +6,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from gan.errors import UserError
+
 
 def to_range(images: Tensor, limits: tuple[float, float]) -> Tensor:
     """uint8 in [0, 255], or floating point in [0, 1] (torchvision's ToTensor), -> float in [low, high]."""
@@ -23,6 +25,8 @@ def to_uint8(images: Tensor, limits: tuple[float, float]) -> Tensor:
 
 def pack(images: Tensor, count: int) -> Tensor:
     """(N, C, H, W) -> (N / count, count C, H, W): `count` images beside each other as channels of one (PacGAN)."""
+    if len(images) % count:
+        raise UserError(f"recipe.packing {count} does not divide a batch of {len(images)}; give whole batches")
     return images if count == 1 else images.unflatten(0, (-1, count)).flatten(1, 2)
 
 

@@ -23,7 +23,7 @@ class Loss(NamedTuple):
     generator: LossFunction
     generator_reads_real: bool = False  # True for relativistic losses: G's update then computes D(x) too
     halves: tuple[Half, Half] | None = None  # what D minimises on real and on fake logits, where it is their sum
-    boundary: float = 0.0  # D's output above it calls an image real
+    boundary: float | None = 0.0  # D's output above it calls an image real; None: outputs have no such level
 
 
 def called_real(logits: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ def critic_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return -fake_logits.mean()
 
 
-def _summed(on_real: Half, on_fake: Half, generator: LossFunction, boundary: float = 0.0) -> Loss:
+def _summed(on_real: Half, on_fake: Half, generator: LossFunction, boundary: float | None = 0.0) -> Loss:
     def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return on_real(real_logits) + on_fake(fake_logits)
 
@@ -123,10 +123,10 @@ def fakes_labelled_real() -> Loss:
 def least_squares(*, real: float = 1.0, fake: float = 0.0, target: float = 1.0) -> Loss:
     """D: ½ E[(D(x) - b)²] + ½ E[(D(G(z)) - a)²]; G: ½ E[(D(G(z)) - c)²] (LSGAN; Mao et al., 2017, eq. 2).
 
-    b is `real`, a is `fake`, c is `target`; the defaults are eq. 9's. ValueError unless real > fake.
+    b is `real`, a is `fake`, c is `target`; the defaults are eq. 9's. ValueError unless real > fake, all finite.
     """
-    if not real > fake:
-        raise ValueError(f"real must be larger than fake, got real {real} and fake {fake}")
+    if not math.inf > real > fake > -math.inf or not math.isfinite(target):
+        raise ValueError(f"real must be larger than fake, all finite; got real {real}, fake {fake}, target {target}")
 
     def generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return _half_squared_distance(fake_logits, target)
@@ -150,16 +150,17 @@ def hinge() -> Loss:
 def wasserstein() -> Loss:
     """The critic maximises E[f(x)] - E[f(G(z))], G maximises E[f(G(z))] (Arjovsky et al., 2017, eq. 2 and 3).
 
-    It needs a Lipschitz bound from elsewhere, such as `gradient_penalty`. f is free up to a constant, so that the
-    boundary 0 means nothing here.
+    It needs a Lipschitz bound from elsewhere, such as `gradient_penalty`. f is free up to a constant, so that no level
+    of it calls an image real.
     """
-    return _summed(lambda logits: -logits.mean(), lambda logits: logits.mean(), critic_generator)
+    return _summed(lambda logits: -logits.mean(), lambda logits: logits.mean(), critic_generator, boundary=None)
 
 
 def relativistic_pairing() -> Loss:
     """-E[log sigmoid(D(x) - D(G(z)))] on pairs, for G with the difference turned round.
 
-    RSGAN (Jolicoeur-Martineau, 2019), the loss of R3GAN (Huang et al., 2024); as many fakes as real images.
+    RSGAN (Jolicoeur-Martineau, 2019), the loss of R3GAN (Huang et al., 2024); as many fakes as real images. Only
+    differences count: no level of D calls an image real.
     """
 
     def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -168,13 +169,13 @@ def relativistic_pairing() -> Loss:
     def generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return called_real(fake_logits - real_logits)
 
-    return Loss(discriminator, generator, generator_reads_real=True)
+    return Loss(discriminator, generator, generator_reads_real=True, boundary=None)
 
 
 def relativistic_average() -> Loss:
     """-E[log sigmoid(D(x) - E D(G(z)))] - E[log(1 - sigmoid(D(G(z)) - E D(x)))], for G the other way round.
 
-    RaSGAN (Jolicoeur-Martineau, 2019, sec. 4.3); the inner means are those of the batch.
+    RaSGAN (Jolicoeur-Martineau, 2019, sec. 4.3); the inner means are those of the batch, of each process its own.
     """
 
     def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -183,7 +184,7 @@ def relativistic_average() -> Loss:
     def generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return called_real(fake_logits - real_logits.mean()) + called_fake(real_logits - fake_logits.mean())
 
-    return Loss(discriminator, generator, generator_reads_real=True)
+    return Loss(discriminator, generator, generator_reads_real=True, boundary=None)
 
 
 LOSSES: dict[str, Callable[..., Loss]] = {

@@ -8,7 +8,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gan.building import build_networks, reads_labels, refuse_for_trainer, set_output_bias, try_a_single_image
+from gan.building import (
+    build_networks,
+    names_classes,
+    reads_labels,
+    refuse_for_trainer,
+    set_output_bias,
+    try_a_single_image,
+)
 from gan.errors import UserError
 from gan.images import pack, to_range
 from gan.networks.layers import batch_norms, has_batch_statistics
@@ -55,6 +62,8 @@ class AdversarialModule(UpdatingModule):
         self.loss = self.recipe.objective()
         self.auxiliary = self.recipe.auxiliary_loss()
         self._augmenters = self.recipe.augmenters()
+        networks_read = reads_labels(self.generator) or reads_labels(self.discriminator)
+        self._needs_labels = networks_read or names_classes(self.recipe)
         self._waits = False  # whether D's step waits for G's gradient: both at the same weights
         self._concatenates = not has_batch_statistics(self.discriminator)
 
@@ -96,6 +105,10 @@ class AdversarialModule(UpdatingModule):
         accuracies.
         """
         images, labels = batch
+        if labels is None and self._needs_labels:
+            raise UserError(
+                "the batches hold no labels, which this recipe's networks learn from; give (images, labels)"
+            )
         real = to_range(images, self.real_range)
         update_discriminator, update_generator = self._turns(real, labels)
         self._waits = update_discriminator and update_generator and self.recipe.updates == "simultaneous"
@@ -135,13 +148,15 @@ class AdversarialModule(UpdatingModule):
                 second = self._guided(fake_half(on_fake[:, :1]), on_fake, labels, latent)
                 loss = loss + self._descend(DISCRIMINATOR, second, real, fake, labels)
         real_logits, fake_logits = on_real[:, :1].detach(), on_fake[:, :1].detach()
-        return {
+        statistics = {
             "loss/discriminator": loss,
             "probability/real": real_logits.sigmoid().mean(),
             "probability/fake": fake_logits.sigmoid().mean(),
-            "accuracy/real": (real_logits > self.loss.boundary).float().mean(),
-            "accuracy/fake": (fake_logits < self.loss.boundary).float().mean(),
         }
+        if self.loss.boundary is not None:
+            statistics["accuracy/real"] = (real_logits > self.loss.boundary).float().mean()
+            statistics["accuracy/fake"] = (fake_logits < self.loss.boundary).float().mean()
+        return statistics
 
     def _update_generator(self, real: Tensor, fake: Tensor | None, labels: Tensor | None) -> dict[str, Tensor]:
         frozen = batch_norms(self.discriminator) if self.recipe.frozen_batch_norm == "moving" else []
@@ -154,11 +169,7 @@ class AdversarialModule(UpdatingModule):
             on_fake = self._judge(seen, labels)
             on_real = self._judge(self._seen(real), labels) if self.loss.generator_reads_real else on_fake
             loss = self._guided(self.loss.generator(on_real[:, :1], on_fake[:, :1]), on_fake, labels, latent)
-            loss = self._descend(GENERATOR, loss, real, fake, labels)
-        if self._waits:
-            with self.toggled_optimizer(self._optimizer(DISCRIMINATOR)):
-                self._step(DISCRIMINATOR)
-        return {"loss/generator": loss}
+            return {"loss/generator": self._descend(GENERATOR, loss, real, fake, labels)}
 
     def _descend(self, player: int, loss: Tensor, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
         """Penalties, gradients and, unless D has to wait for G, one step of one network. The loss, detached."""
@@ -170,6 +181,8 @@ class AdversarialModule(UpdatingModule):
                 loss = loss + penalty.weight * penalty.interval * value
         self._optimizer(player).zero_grad()
         self.manual_backward(loss)
+        if player == GENERATOR and self._waits:
+            self._step(DISCRIMINATOR)  # before G's step, which moves the clock that schedules read
         if player == GENERATOR or not self._waits:
             self._step(player)
         return loss.detach()
@@ -217,6 +230,7 @@ class AdversarialModule(UpdatingModule):
         with torch.no_grad(), self._predicting():
             fake = self.generator(self._draw(len(real)), labels)
             on_real, on_fake = self._judge_both(self._seen(real), self._seen(fake), labels)
+            assert self.loss.boundary is not None, "the recipe refuses others"
             correct = (on_real[:, 0] > self.loss.boundary).float().mean()
             correct += (on_fake[:, 0] < self.loss.boundary).float().mean()
         accuracy = float(self.trainer.strategy.reduce(correct / 2, reduce_op="mean"))

@@ -84,7 +84,8 @@ def consistency(
 def _logits(network: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
     """Column 0 of the network's outputs, (N,), in float32 at least."""
     with torch.autocast(images.device.type, enabled=False):
-        return network(_unrounded(images), labels)[:, 0]
+        outputs = network(_unrounded(images), labels)
+    return outputs[:, 0] if outputs.ndim > 1 else outputs
 
 
 def _gradients(network: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
@@ -118,6 +119,7 @@ def _rolled(images: Tensor, shifts: Tensor) -> Tensor:
     return images.index_select(2, rows).index_select(3, columns)
 
 
+GENERATOR_PENALTIES: dict[str, Callable[..., Tensor]] = {"l2": l2}  # the others are of D's outputs on images
 PENALTIES: dict[str, Callable[..., Tensor]] = {
     "l2": l2,
     "gradient_penalty": gradient_penalty,

@@ -1,10 +1,10 @@
 """The recipe: every value of a GAN system that an ablation may change, as plain frozen data that checks itself."""
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -12,13 +12,13 @@ import torch
 from gan.augmentations import AUGMENTATIONS
 from gan.auxiliaries import AUXILIARIES, Auxiliary
 from gan.balance import Balance
-from gan.choices import Choice, merge, nearest, normalise, resolve
+from gan.choices import Choice, bound, is_number, merge, nearest, normalise, resolve
 from gan.errors import UserError, usable
 from gan.inits import INITS
 from gan.losses import LOSSES, Loss
 from gan.networks import DISCRIMINATORS, GENERATORS
 from gan.optimizers import OPTIMIZERS, SCHEDULES, TensorFlowAdam
-from gan.penalties import PENALTIES
+from gan.penalties import GENERATOR_PENALTIES, PENALTIES
 from gan.priors import PRIORS
 
 # Fields that are one of a few words, the default first.
@@ -37,6 +37,7 @@ WORDS = {
 
 # Whole numbers, and the least that each may be.
 WHOLE = {"latent_dim": 1, "batch_size": 1, "d_steps": 1, "g_steps": 1, "packing": 1, "pretraining": 0}
+REGISTRIES = {"generator": GENERATOR_PENALTIES, "discriminator": PENALTIES}
 
 
 def _choice(registry: Mapping[str, Any], **settings: Any) -> Any:
@@ -109,7 +110,7 @@ class Recipe:
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise UserError(f"recipe.{name} must be a whole number of at least {least}, got {value!r}")
         for name, below in (("weight_clip", math.inf), ("ema_decay", 1)):
-            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) < below:
+            if not is_number(getattr(self, name)) or not 0 <= getattr(self, name) < below:
                 raise UserError(f"recipe.{name} must be a number from 0 to below {below}, got {getattr(self, name)!r}")
         for name, words in WORDS.items():
             if getattr(self, name) not in words:
@@ -144,6 +145,10 @@ class Recipe:
             raise UserError(f"recipe.packing {self.packing} does not divide recipe.batch_size {self.batch_size}")
         if isinstance(self.balance, Mapping):
             object.__setattr__(self, "balance", _build(Balance, self.balance, "recipe.balance"))
+        if not isinstance(self.balance, Balance | None):
+            raise UserError(f"recipe.balance must be {{low: …, high: …}}, got {self.balance!r}")
+        if self.balance is not None and loss.boundary is None:
+            raise UserError(f"recipe.balance: of {self.loss} D's accuracy means nothing, and cannot decide who learns")
         if self.balance is not None and (self.d_steps, self.g_steps) != (1, 1):
             raise UserError("recipe.balance decides who is updated: it needs d_steps = g_steps = 1")
 
@@ -155,22 +160,22 @@ class Recipe:
         )
 
     def _check_penalties(self, player: str) -> None:
-        """Each as {weight, interval, parameter: …}."""
-        field_name = f"{player}_penalties"
+        """Each as {weight, interval, parameter: …}, its parameters tried out."""
+        field_name, registry = f"{player}_penalties", REGISTRIES[player]
         penalties: dict[str, Any] = {}
         for name, value in self._mapping(field_name).items():
             where = f"recipe.{field_name}.{name}"
             settings = {"interval": 1, **(value if isinstance(value, Mapping) else {"weight": value})}
             weight, interval = settings.get("weight"), settings["interval"]
-            if not _is_number(weight):
+            if not is_number(weight):
                 raise UserError(f"{where} must be a number (its weight), or {{weight: …, interval: …}}, got {value!r}")
             if not isinstance(interval, int) or isinstance(interval, bool) or interval < 1:
                 raise UserError(f"{where}.interval must be a whole number of at least 1, got {interval!r}")
             settings = {key: item for key, item in settings.items() if item is not None}
-            own = _parameters(settings)
-            penalty = _bound(*resolve({"name": name, **own}, PENALTIES, f"recipe.{field_name}"))
-            if own and name in PENALTIES:
-                with usable(where):  # a value out of range
+            penalty = bound(*_named(name, settings, registry, f"recipe.{field_name}"))
+            with usable(where):
+                inspect.signature(penalty).bind(*"nrfln")  # (network, real, fake, labels, noise)
+                if name in registry and name != "l2":  # a parameter out of range
                     penalty(lambda seen, labels: seen.flatten(1), *torch.zeros(2, 2, 1, 4, 4), None, torch.Generator())
             penalties[name] = {"weight": weight, **settings}
         object.__setattr__(self, field_name, penalties)
@@ -196,13 +201,13 @@ class Recipe:
             values = self.resolve(f"{player}_optimizer")([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]
         for value, schedule in schedules.items():
             where = f"recipe.{player}_schedules.{value}"
-            if value not in optimizer:
+            if value not in optimizer or value not in values:
                 raise UserError(
                     f"{where}: the {player}'s optimizer {optimizer['name']!r} is not given a {value!r} to vary; "
-                    f"{nearest(value, set(optimizer) - {'name'})}; remove the schedule with null"
+                    f"{nearest(value, optimizer.keys() & values.keys())}; remove the schedule with null"
                 )
             with usable(where):
-                value_at = _bound(*resolve(schedule, SCHEDULES, where))
+                value_at = bound(*resolve(schedule, SCHEDULES, where))
                 if not all(math.isfinite(value_at(values[value], step)) for step in (0, 1)):
                     raise UserError(f"{where}: gives no finite number")
         object.__setattr__(self, f"{player}_schedules", {k: normalise(v, k) for k, v in schedules.items()})
@@ -234,12 +239,12 @@ class Recipe:
     def resolve(self, name: str) -> Callable[..., Any]:
         """The function or class that a choice field names, with the choice's parameters bound to it."""
         registry = self.__dataclass_fields__[name].metadata["registry"]
-        return _bound(*resolve(getattr(self, name), registry, f"recipe.{name}"))
+        return bound(*resolve(getattr(self, name), registry, f"recipe.{name}"))
 
     def schedules(self, player: str) -> dict[str, Callable[[float, int], float]]:
         """The schedules of a network's optimizer, by the value that they vary."""
         items = getattr(self, f"{player}_schedules").items()
-        return {value: _bound(*resolve(choice, SCHEDULES, value)) for value, choice in items}
+        return {value: bound(*resolve(choice, SCHEDULES, value)) for value, choice in items}
 
     def objective(self) -> Loss:
         """The loss: a `gan.losses.Loss`, or what a function makes one from its parameters."""
@@ -261,27 +266,24 @@ class Recipe:
         """A network's penalties; one of weight 0 is none, and draws no random number."""
         found = []
         for name, settings in getattr(self, f"{player}_penalties").items():
-            function = _bound(*resolve({"name": name, **_parameters(settings)}, PENALTIES, "penalty"))
+            function = bound(*_named(name, settings, REGISTRIES[player], f"recipe.{player}_penalties"))
             found.append(Penalty(function, settings["weight"], settings["interval"]))
         return [penalty for penalty in found if penalty.weight]
 
     def augmenters(self) -> list[Callable[..., Any]]:
         """Functions of (images, noise, step), in their order."""
         items = self.augmentations.items()
-        return [_bound(*resolve({"name": name, **p}, AUGMENTATIONS, "recipe.augmentations")) for name, p in items]
+        return [bound(*_named(name, settings, AUGMENTATIONS, "recipe.augmentations")) for name, settings in items]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A penalty's own parameters."""
-    return {key: value for key, value in settings.items() if key not in ("weight", "interval")}
-
-
-def _bound(target: Callable[..., Any], parameters: dict[str, Any]) -> Callable[..., Any]:
-    return partial(target, **parameters) if parameters else target
+def _named(
+    name: str, settings: Mapping[str, Any], registry: Mapping[str, Any], where: str
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """What a key of a mapping names, with its own parameters: neither weight nor interval."""
+    if "name" in settings:
+        raise UserError(f"{where}.{name} has no parameter 'name': the key names it")
+    own = {key: value for key, value in settings.items() if key not in ("weight", "interval")}
+    return resolve({"name": name, **own}, registry, where)
 
 
 def _build(cls: Any, values: Mapping[str, Any], where: str) -> Any:

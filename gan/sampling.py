@@ -90,8 +90,9 @@ class Sampler(nn.Module):
         start, end = self.prior((2 * rows, self.latent_dim), stream("interpolation", seed)).split(rows)
         steps = [interpolate(self.prior, start, end, column / max(1, columns - 1)) for column in range(columns)]
         latents = torch.stack(steps, dim=1).flatten(0, 1)  # (rows * columns, latent_dim)
-        missing = -len(latents) % self.block
-        blocks = iter(torch.cat([latents, latents[:1].expand(missing, -1)]).split(self.block))
+        # The last block's rest comes from the prior: batch statistics are those of latents like the others.
+        rest = self.prior((self.block, self.latent_dim), stream("interpolation, rest", seed))
+        blocks = iter(torch.cat([latents, rest[: -len(latents) % self.block]]).split(self.block))
         if label is None and self.num_classes:
             classes = torch.arange(rows).remainder(self.num_classes).repeat_interleave(columns)
             return self._images(len(latents), lambda: next(blocks), classes)

@@ -10,6 +10,7 @@ its runs to docs/results/short_budget.json, from which the second makes the tabl
 
 import argparse
 import json
+import math
 import os
 import re
 import statistics
@@ -43,15 +44,25 @@ def report(run: Path) -> dict[str, Any] | None:
     return next((row for row in rows if row["role"] == "report"), None)
 
 
+def steps(variant: str) -> int:
+    """G updates until D has seen IMAGES."""
+    recipe = VARIANTS[variant].defaults
+    return IMAGES // (recipe.batch_size * recipe.d_steps)
+
+
 def train(variant: str, seed: int, run: Path, data_root: Path) -> int:
     """Train, or go on; the exit code."""
-    recipe = VARIANTS[variant].defaults
-    steps = IMAGES // (recipe.batch_size * recipe.d_steps)
-    if list(run.glob("checkpoints/last_step_*.ckpt")):
+    ended = list(run.glob(f"checkpoints/last_step_{steps(variant):07d}.ckpt"))  # killed before it was measured
+    if list(run.glob("checkpoints/last_step_*.ckpt")) and not ended:
         words = ["resume", str(run)]
     else:
         words = ["fit", f"--model={variant}", f"--seed_everything={seed}", f"--run={run}", f"--data.root={data_root}"]
-        words += ["--data.name=mnist", "--data.source=idx", f"--trainer.max_steps={steps}", "--trainer.devices=1"]
+        words += [
+            "--data.name=mnist",
+            "--data.source=idx",
+            f"--trainer.max_steps={steps(variant)}",
+            "--trainer.devices=1",
+        ]
         words += [f"--trainer.precision={PRECISION}", "--trainer.accelerator=cpu", "--scalars.every_n_steps=10"]
         words += ["--evaluation.every_n_steps=1000000", "--image_grid.every_n_steps=1000000"]  # at the end only
         words += ["--overwrite"] if run.is_dir() else []
@@ -66,6 +77,10 @@ def record(variant: str, seed: int, run: Path, code: int) -> dict[str, Any]:
     """What the table needs of a run; without a report only that it failed."""
     row = report(run) or {}
     return {"variant": variant, "seed": seed, "exit_code": code} | {key: row[key] for key in KEYS if key in row}
+
+
+def _mean(values: list[float]) -> float:
+    return statistics.mean(values) if values else math.inf
 
 
 def failed(row: dict[str, Any]) -> bool:
@@ -88,7 +103,7 @@ def table() -> str:
     (protocol,) = {row["protocol"] for row in records if "protocol" in row}  # one column, one protocol
     groups = {variant: [row for row in records if row["variant"] == variant] for variant in VARIANTS}
     groups = {variant: rows for variant, rows in groups.items() if rows}
-    means = {variant: statistics.mean(row["fid"] for row in rows if row.get("fid")) for variant, rows in groups.items()}
+    means = {variant: _mean([row["fid"] for row in rows if row.get("fid")]) for variant, rows in groups.items()}
     lines = [
         f"| variant | source | G updates | FID ({protocol}) | seeds | failed | rarest digit | step time |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -100,7 +115,7 @@ def table() -> str:
         rarest = ", ".join(f"{row['min_class_share']:.1%}" for row in rows if "min_class_share" in row)
         lines.append(
             f"| [`{variant}`](../../{VARIANTS[variant].__module__.replace('.', '/')}.py) | {source} "
-            f"| {rows[0]['step']:,} | {fid(rows)} | {len(rows)} | {sum(map(failed, rows))} | {rarest} "
+            f"| {steps(variant):,} | {fid(rows)} | {len(rows)} | {sum(map(failed, rows))} | {rarest} "
             f"| {times[variant]:.1f} |"
         )
     return "\n".join(lines)

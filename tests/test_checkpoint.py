@@ -174,6 +174,9 @@ def test_absent_files_directories_and_giants_are_refused(tmp_path, monkeypatch):
         {"prior": {"name": "os.system"}},
         {"prior": "evil_module.prior"},
         {"generator_penalties": {"evil_module.penalty": 1.0}},
+        {"loss": {"name": "gan.cli.main", "arguments": ["--version"]}},  # of gan, but called with a file's parameters
+        {"auxiliary": {"name": "gan.cli.main", "arguments": ["--version"]}},
+        {"augmentations": {"evil_module.augment": {}}},
         {"discriminator": {"name": "mlp", "widths": [4], "activation": "evil_module.activation"}},
         {"generator_schedules": {"lr": {"name": "evil_module.schedule"}}},
     ],
@@ -185,7 +188,7 @@ def test_code_outside_the_package_is_refused_before_it_is_imported(change, conte
     hyper_parameters = content["hyper_parameters"]
     recipe = hyper_parameters["recipe"] | change
     torch.save({**content, "hyper_parameters": {**hyper_parameters, "recipe": recipe}}, tmp_path / "x.ckpt")
-    with pytest.raises(UserError, match=r"--allow-import (os|evil_module)"):
+    with pytest.raises(UserError, match=r"--allow-import (os|evil_module|gan)$"):
         load(tmp_path / "x.ckpt")
     assert not (tmp_path / "hacked").exists()
 

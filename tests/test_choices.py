@@ -77,6 +77,9 @@ def test_foreign_names_are_found_at_every_depth():
     assert sorted(foreign_names(tree)) == ["a.b", "mylab.V", "os.system"]
     assert list(foreign_names({"class_path": "gan.variants.mlp_gan.MLPGAN", "prior": {"name": "normal"}})) == []
     assert list(foreign_names({"name": "gander.prior"})) == ["gander.prior"]
+    # Of gan itself, but called with parameters that come from a file.
+    assert list(foreign_names({"recipe": {"loss": {"name": "gan.cli.main"}}})) == ["gan.cli.main"]
+    assert list(foreign_names("gan.cli.main", called=True)) == ["gan.cli.main"]
     assert list(foreign_names({"schedules": {"lr": "mylab.cosine"}, "activation": "torch.nn.functional.silu"}))
 
 

@@ -46,6 +46,7 @@ def test_what_counts_as_failed(script, change, failed):
     assert script.failed(row) is failed
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_once_and_recorded(script, mnist_root, tmp_path, monkeypatch):
     monkeypatch.setattr(script, "IMAGES", 256)
     run = tmp_path / "MLPGAN" / "seed_1"

@@ -206,7 +206,7 @@ def test_least_squares_best_discriminator(real, fake):
 
 
 def test_least_squares_needs_a_real_value_above_the_fake_one():
-    with pytest.raises(ValueError, match=r"real must be larger than fake, got real 0\.0 and fake 0\.0"):
+    with pytest.raises(ValueError, match=r"real must be larger than fake, all finite; got real 0\.0, fake 0\.0"):
         LOSSES["least_squares"](real=0.0)
 
 

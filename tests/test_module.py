@@ -13,6 +13,7 @@ from torch.nn.functional import softplus
 from gan.errors import UserError
 from gan.images import to_range
 from gan.optimizers import momentum_sgd
+from gan.penalties import PENALTIES
 from gan.streams import stream
 from gan.variants import VARIANTS
 from gan.variants.mlp_gan import MLPGAN
@@ -286,7 +287,6 @@ OVERRIDES = [
     {"augmentations": {"translation": {}}},
     {"augmentations": {"instance_noise": {"std": 0.1, "updates": 100}}},
     {"packing": 2},
-    {"auxiliary": "classes"},
     {"generator_biases": {"value": 0.0}, "discriminator_biases": {"value": 0.0}},
     {"prior": "spherical"},
     {"discriminator": {"norm": "spectral"}},
@@ -308,9 +308,9 @@ CONVOLUTIONAL_OVERRIDES = [
     {"real_range": "unit"},
     {"discriminator": {"norm": "batch"}, "frozen_batch_norm": "moving"},
     {"generator": {"norm": "none"}},
-    {"generator": {"conditional": True}},
-    {"discriminator": {"labels": "concat"}},
-    {"discriminator": {"labels": "projection"}},
+    {"generator": {"conditional": True}, "discriminator": {"labels": "concat"}},
+    {"generator": {"conditional": True}, "discriminator": {"labels": "projection"}},
+    {"generator": {"conditional": True}, "auxiliary": "classes"},
     {"discriminator": {"minibatch_stddev": True}},
     {"generator_weights": "orthogonal"},
     {"discriminator_weights": {"name": "he_normal", "slope": 0.2}},
@@ -453,7 +453,7 @@ def trained(variant, change=None, steps=4, seed=1, **settings):
 @pytest.mark.parametrize("variant", ALL)
 def test_a_penalty_of_weight_0_is_none_bit_for_bit(variant):
     """Also one that draws random numbers."""
-    penalties = {name: 0.0 for name in ("gradient_penalty", "dragan", "r1", "r2", "zero_centred", "consistency", "l2")}
+    penalties = dict.fromkeys(PENALTIES, 0.0)
     own = VARIANTS[variant].defaults.discriminator_penalties
     without = {"discriminator_penalties": dict.fromkeys(own), "generator_penalties": {}}
     zero = {"discriminator_penalties": penalties, "generator_penalties": {"l2": 0.0}}
@@ -510,6 +510,35 @@ def simultaneous_loop(module, batches, steps):
                 parameter.grad = gradient
         d_opt.step()
         g_opt.step()
+
+
+def test_both_learning_rates_follow_one_clock_in_simultaneous_updates_too():
+    rates = {0: [], 1: []}
+
+    class Rates(pl.Callback):
+        def on_before_optimizer_step(self, trainer, module, optimizer):
+            rates[[o is optimizer for o in trainer.optimizers].index(True)].append(optimizer.param_groups[0]["lr"])
+
+    halved = {"lr": {"name": "exponential_decay", "factor": 2.0, "minimum": 0.0}, "momentum": None}
+    schedules = {"generator_schedules": halved, "discriminator_schedules": halved}
+    train(tiny("MLPGAN", schedules | {"updates": "simultaneous"}), 3, Rates())
+    assert rates[0] == rates[1] == [0.01, 0.005, 0.0025]
+
+
+def test_batches_without_labels_are_refused_where_they_are_learnt_from():
+    batches = [(images, None) for images, _ in Digits(8)]
+    train(tiny("DCGAN"), 1, batches=Replay(list(batches)))
+    labelled = {"generator": {"conditional": True}}
+    for change in (labelled | {"discriminator": {"labels": "concat"}}, labelled | {"auxiliary": "classes"}):
+        with pytest.raises(UserError, match="hold no labels"):
+            train(tiny("DCGAN", change), 1, batches=Replay(batches))
+
+
+@pytest.mark.parametrize("loss", ["wasserstein", "relativistic_pairing", "relativistic_average"])
+def test_a_loss_without_a_level_that_calls_images_real_logs_no_accuracies(loss):
+    record = Recorder()
+    train(tiny("MLPGAN", {"loss": loss}), 1, record)
+    assert record.outputs[0].keys() == {"loss/discriminator", "loss/generator", "probability/real", "probability/fake"}
 
 
 @pytest.mark.parametrize("updates", ["simultaneous", "alternating"])

@@ -114,7 +114,7 @@ def test_the_losses_where_d_cannot_tell():
     assert set(table) == set(LOSSES)
     for name, values in table.items():
         loss = LOSSES[name]()
-        logits = torch.full((4, 1), loss.boundary, dtype=torch.float64)
+        logits = torch.full((4, 1), loss.boundary or 0.0, dtype=torch.float64)
         expected = [float(value) for value in values.split(", ")]
         actual = [float(loss.discriminator(logits, logits)), float(loss.generator(logits, logits))]
         assert actual == pytest.approx(expected, abs=5e-4), name

@@ -103,7 +103,8 @@ def resume(directory: Path, flags: Flags, allow_import: list[str]) -> Outcome:
                 "start another run with gan fit"
             )
     tree = compose(Flags(configs=[str(config)]))
-    refuse_foreign([tree.get("model"), importable(tree.get("data", {}).get("name"))], allow_import, str(config))
+    refuse_foreign(tree.get("model"), allow_import, str(config))
+    refuse_foreign(importable(tree.get("data", {}).get("name")), allow_import, str(config), called=True)
     refuse_foreign(tree.get("trainer"), [*allow_import, "pytorch_lightning"], str(config))  # its callbacks and loggers
     _refuse_files(tree.get("trainer"), config)
     if allow_import:

@@ -5,10 +5,9 @@ from gan.variants.dcgan import DCGAN
 
 
 class DRAGAN(AdversarialModule):
-    """DCGAN with 10 (‖∇D(x̂)‖ - 1)² at perturbed real images (Kodali et al., 2017, algorithm 1).
+    """DCGAN with 10 (‖∇D(x̂)‖ - 1)² at perturbed real images (Kodali et al., 2017; perturbed as in the authors' code).
 
-    D keeps its batch norm, as in the authors' experiments; an image's gradient then runs through the others of its
-    batch.
+    D keeps DCGAN's batch norm: an image's gradient then runs through the others of its batch.
     """
 
     defaults = DCGAN.defaults.merged(

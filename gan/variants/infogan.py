@@ -10,7 +10,8 @@ class InfoGAN(AdversarialModule):
     and 6).
 
     As in appendix C.1: the sizes of the code and the noise, Adam of 2e-4 for D and 1e-3 for G. Ours: DCGAN's
-    convolutions; the head is one linear layer, and the continuous codes have unit variance, weight 0.1.
+    convolutions and batches; normal noise where the authors' code draws uniform; the head is one linear layer; the
+    continuous codes weigh 0.1.
     """
 
     defaults = DCGAN.defaults.merged(

@@ -6,7 +6,8 @@ from gan.variants.dcgan import DCGAN
 
 class SNGAN(AdversarialModule):
     """DCGAN's networks with spectral norm in place of D's batch norm, the hinge loss, five D updates a round and Adam
-    (2e-4; 0, 0.9), as Miyato et al. (2018) trained their hinge networks (sec. 4 and appendix B.3).
+    (2e-4; 0, 0.9) (Miyato et al., 2018, with the hinge). Ours: DCGAN's networks and batches of 128 where theirs are
+    residual.
     """
 
     defaults = DCGAN.defaults.merged(

@@ -5,9 +5,9 @@ from gan.variants.dcgan import DCGAN
 
 
 class WGAN(AdversarialModule):
-    """DCGAN's networks under algorithm 1 of Arjovsky et al. (2017): five critic updates a round, every weight of the
-    critic in [-0.01, 0.01], RMSprop of 5e-5. The critic has no bounded output, so that its probabilities mean
-    nothing; minus its loss estimates the distance, up to a factor.
+    """DCGAN's networks and batches of 128 under algorithm 1 of Arjovsky et al. (2017): five critic updates a round,
+    every weight of the critic in [-0.01, 0.01], RMSprop of 5e-5. The critic has no bounded output, so that its
+    probabilities mean nothing; minus its loss estimates the distance, up to a factor.
     """
 
     defaults = DCGAN.defaults.merged(

@@ -5,9 +5,9 @@ from gan.variants.dcgan import DCGAN
 
 
 class WGANGP(AdversarialModule):
-    """DCGAN's networks under algorithm 1 of Gulrajani et al. (2017): five critic updates a round, 10 (‖∇D(x̂)‖ - 1)²
-    between real and fake images, Adam (1e-4; 0, 0.9). The critic has no batch norm: the penalty is one of each
-    image's own gradient (sec. 4).
+    """DCGAN's networks and batches of 128 under algorithm 1 of Gulrajani et al. (2017): five critic updates a round, 10
+    (‖∇D(x̂)‖ - 1)² between real and fake images, Adam (1e-4; 0, 0.9). The critic has no batch norm: the penalty is
+    one of each image's own gradient (sec. 4).
     """
 
     defaults = DCGAN.defaults.merged(

@@ -138,5 +138,5 @@ def test_parameters_of_a_registered_set_import_nothing_and_all_else_might():
         *({"name": ["mylab.Data"]}, {"name": {"glyphs": "mylab.Data"}}, ["glyphs", "mylab.Data"]),
         *({"name": "gan.data.glyphs.Glyphs", "fonts": "mylab.fonts"}, {"name": None, "fonts": "mylab.fonts"}),
     ):
-        with pytest.raises(UserError, match="code outside gan; if you trust it, give --allow-import mylab"):
+        with pytest.raises(UserError, match=r"names code by its path, .*; if you trust it, give --allow-import mylab"):
             refuse_foreign(importable(choice), (), "here")

@@ -56,8 +56,19 @@ def test_a_missing_class_is_seen(scorer, digits):
 
 
 def test_rows_are_plain_values(scorer, digits):
-    for value in asdict(scorer.score(digits.test.images[:50])).values():
-        assert type(value) in (int, float, list)
+    images, labels = digits.test.images[:50], digits.test.labels[:50]
+    plain, labelled = asdict(scorer.score(images)), asdict(scorer.score(images, labels))
+    assert all(type(value) in (int, float, list) for value in labelled.values())
+    assert {name for name in plain if plain[name] != labelled[name]} == {"label_agreement"}
+    assert plain["label_agreement"] is None
+
+
+def test_label_agreement_is_the_share_that_the_classifier_puts_into_their_class(scorer, digits):
+    images, labels = digits.test.images[:200], digits.test.labels[:200]
+    assert scorer.score(images, labels).label_agreement >= 0.97
+    half = torch.where(torch.arange(200) < 100, labels, (labels + 1) % 10)
+    expected = scorer.score(images[:100], labels[:100]).label_agreement / 2
+    assert scorer.score(images, half).label_agreement == pytest.approx(expected, abs=0.02)
 
 
 def test_global_random_streams_and_autocast_are_left_alone(scorer, digits):

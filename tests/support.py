@@ -56,12 +56,13 @@ def tiny(variant: str, change: dict[str, Any] | None = None, seed: int = 0) -> A
 
 
 class Digits:
-    """Batches of real digits in their order, over and over."""
+    """Batches of real digits, mixed as they are sorted by class, over and over in one order."""
 
     def __init__(self, batch_size: int, batches: int = 7) -> None:
         images, labels = read_embedded()
-        self.images = torch.as_tensor(images[: batch_size * batches]).view(batches, batch_size, 1, 28, 28)
-        self.labels = torch.as_tensor(labels[: batch_size * batches]).long().view(batches, batch_size)
+        chosen = np.random.default_rng(0).permutation(len(images))[: batch_size * batches]
+        self.images = torch.as_tensor(images[chosen]).view(batches, batch_size, 1, 28, 28)
+        self.labels = torch.as_tensor(labels[chosen]).long().view(batches, batch_size)
 
     def __len__(self) -> int:
         return len(self.images)

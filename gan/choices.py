@@ -137,7 +137,7 @@ def merge(base: Any, change: Any) -> Any:
         change = {"name": change}
     if isinstance(base, str) and isinstance(change, Mapping):
         base = {"name": base}
-    if isinstance(change, int | float) and isinstance(base, Mapping) and "weight" in base:
+    if isinstance(change, int | float) and isinstance(base, Mapping) and "weight" in base and "name" not in base:
         change = {"weight": change}  # of a penalty, whose interval and parameters stay
     if not (isinstance(base, Mapping) and isinstance(change, Mapping)):
         return change

@@ -84,6 +84,34 @@ class Replay:
         return self.batches
 
 
+class Counter(pl.Callback):
+    """Counts updates of each network by looking at which weights change, and global_step after each batch."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[bool, ...]] = []
+        self.clock: list[int] = []
+
+    def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
+        self.before = [parameters(network) for network in (module.discriminator, module.generator)]
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        after = [parameters(network) for network in (module.discriminator, module.generator)]
+        self.changes.append(tuple(not same(a, b) for a, b in zip(self.before, after, strict=True)))
+        self.clock.append(trainer.global_step)
+
+
+class Recorder(pl.Callback):
+    """Keeps every batch that was drawn, and what its step returned."""
+
+    def __init__(self) -> None:
+        self.batches: list[Any] = []
+        self.outputs: list[dict[str, Tensor]] = []
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.batches.append(batch)
+        self.outputs.append(outputs)
+
+
 def train(
     module: AdversarialModule, steps: int, *callbacks: pl.Callback, batches: Any = None, **settings: Any
 ) -> pl.Trainer:

@@ -72,6 +72,7 @@ def test_mappings_merge_key_by_key_and_null_removes():
         ({"discriminator": {"outputs": 3}}, "follows from recipe.auxiliary"),
         ({"auxiliary": {"name": "classes", "weight": "x"}}, "weight must be float"),
         ({"auxiliary": {"name": "classes", "weight": float("nan")}}, "weight must be 0 or more"),
+        ({"auxiliary": 3}, "recipe.auxiliary: 3 is not a choice"),
         ({"auxiliary": "classes"}, "D reads the labels and G does not"),
         ({"generator_penalties": {"r1": 1.0}}, "recipe.generator_penalties: unknown name 'r1'; allowed: l2"),
         ({"discriminator_penalties": {"r1": {"weight": 1.0, "name": "r2"}}}, "has no parameter 'name'"),

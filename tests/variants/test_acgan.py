@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from support import Digits, tiny, train
+from support import Digits, Recorder, tiny, train
 from torch.nn.functional import cross_entropy
-from variants_support import Outputs, first_outputs, short_conditional_run
+from variants_support import first_outputs, short_conditional_run
 
 from gan.images import to_range
 
@@ -20,7 +20,7 @@ def test_both_halves_of_d_s_loss_name_the_class():
 
 def test_d_learns_to_name_the_digits():
     module = tiny("ACGAN", {"discriminator_optimizer": {"lr": 1e-2}})
-    train(module, 120, Outputs(), batches=Digits(8, batches=2))
+    train(module, 120, Recorder(), batches=Digits(8, batches=2))
     images, labels = next(iter(Digits(8)))
     named = module.discriminator(to_range(images, (-1.0, 1.0)))[:, 1:].argmax(dim=1)
     assert (named == labels).float().mean() >= 0.75

@@ -1,8 +1,7 @@
 """DRAGAN: D's gradient is held near 1 around the real images."""
 
 import torch
-from support import Digits, tiny, train
-from variants_support import Outputs
+from support import Digits, Recorder, tiny, train
 
 from gan.images import to_range
 
@@ -21,7 +20,7 @@ def test_the_penalty_holds_d_s_gradient_at_real_images_near_1():
     for weight in (0.0, 10.0):
         torch.manual_seed(0)
         module = tiny("DRAGAN", fast | {"discriminator_penalties": {"dragan": weight}})
-        train(module, 60, Outputs())
+        train(module, 60, Recorder())
         norms.append(gradient_norm(module))
     free, held = norms
     assert abs(held - 1) < 0.5

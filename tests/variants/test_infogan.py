@@ -1,14 +1,14 @@
 """InfoGAN: a head of D learns the code from the fakes, and learns nothing from real images."""
 
 import torch
-from support import tiny, train
-from variants_support import Outputs, first_outputs
+from support import Recorder, tiny, train
+from variants_support import first_outputs
 
 
 def test_the_head_reads_the_category_of_the_fakes():
     """After 150 updates of both networks D's head names the category of most new fakes; by chance, of one in ten."""
     module = tiny("InfoGAN", {"discriminator_optimizer": {"lr": 1e-2}, "generator_optimizer": {"lr": 1e-2}}, seed=1)
-    train(module, 150, Outputs())
+    train(module, 150, Recorder())
     latent = module.prior((500, module.recipe.latent_dim), torch.Generator().manual_seed(0))
     with torch.no_grad():
         predicted = module.discriminator(module.generator(latent))[:, 1:11].argmax(dim=1)

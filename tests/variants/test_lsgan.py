@@ -1,8 +1,8 @@
 """LSGAN's losses in the step, and where D's boundary lies."""
 
 import pytest
-from support import Digits, tiny, train
-from variants_support import Outputs, first_outputs
+from support import Digits, Recorder, tiny, train
+from variants_support import first_outputs
 
 
 def test_the_first_losses_are_squares_of_distances_to_the_codes():
@@ -17,7 +17,7 @@ def test_the_first_losses_are_squares_of_distances_to_the_codes():
 def test_d_learns_the_codes_of_a_poor_generator():
     module, record = (
         tiny("LSGAN", {"generator_optimizer": {"lr": 0.0}, "discriminator_optimizer": {"lr": 1e-2}}),
-        Outputs(),
+        Recorder(),
     )
     train(module, 60, record, batches=Digits(8))
     assert float(record.outputs[-1]["loss/discriminator"]) < 0.1 < float(record.outputs[0]["loss/discriminator"])

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from support import tiny, train
+from support import Recorder, tiny, train
 from torch import nn
-from variants_support import Outputs, first_outputs
+from variants_support import first_outputs
 
 
 def test_the_first_loss_is_the_hinge():
@@ -15,7 +15,7 @@ def test_the_first_loss_is_the_hinge():
 
 def test_after_training_every_layer_has_spectral_norm_1():
     module = tiny("SNGAN", {"discriminator_optimizer": {"lr": 5e-3}})
-    train(module, 20, Outputs())
+    train(module, 20, Recorder())
     layers = [m for m in module.discriminator.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     assert len(layers) == 3
     for layer in layers:

@@ -3,23 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from runs import gan, rows
-from support import Digits, train
+from support import Digits, Recorder, train
 from torch import Tensor
 
 from gan.module import AdversarialModule
-
-
-class Outputs(pl.Callback):
-    """What each step returned."""
-
-    def __init__(self) -> None:
-        self.outputs: list[dict[str, Tensor]] = []
-
-    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self.outputs.append(outputs)
 
 
 def first_outputs(
@@ -33,7 +22,7 @@ def first_outputs(
     latents: list[Tensor] = []
     module.discriminator.register_forward_hook(lambda network, inputs, outputs: seen.append(outputs.detach().clone()))
     module.generator.register_forward_pre_hook(lambda network, inputs: latents.append(inputs[0]))
-    batches, record = Digits(8, batches=1), Outputs()
+    batches, record = Digits(8, batches=1), Recorder()
     batches.images = (batches.images.float() / 255 * scale).float()
     batches.labels = (batches.labels + shift) % 10
     torch.manual_seed(1)

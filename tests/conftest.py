@@ -1,5 +1,7 @@
 """Shared fixtures."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,16 @@ MNIST_ROOT = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """A trainer with DDP leaves LOCAL_RANK and its port behind, and a later test's processes would wait for ranks."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

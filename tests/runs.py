@@ -84,8 +84,12 @@ def start(*words: object, **settings: Any) -> subprocess.Popen:
 
 def process(*words: object, **settings: Any) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of the real `gan` command."""
-    running = start(*words, **settings)
-    out, err = running.communicate(timeout=240)
+    with start(*words, **settings) as running:
+        try:
+            out, err = running.communicate(timeout=240)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            raise
     return running.returncode, out, err
 
 

@@ -29,7 +29,7 @@ PANELS = {
     "D(x) and D(G(z))": ("probability/real", "probability/fake", "probability/equilibrium"),
     "D's accuracy": ("accuracy/real", "accuracy/fake"),
     "gradient norms": ("gradient_norm/discriminator", "gradient_norm/generator"),
-    "FID on held-out images": ("metric/fid", "metric/fid_floor"),
+    "FID on held-out images": ("metric/fid", "metric/fid_floor", "metric_ema/fid", "metric_ema/fid_floor"),
 }
 MEANS = (
     "loss/discriminator",
@@ -44,10 +44,11 @@ THUMBNAIL = 6  # images
 
 
 def curves(events: EventAccumulator, out: Path) -> None:
-    """One panel per chart of TensorBoard's layout; FID in logarithmic scale."""
+    """One panel per chart of TensorBoard's layout, with the curves that the run has; FID in logarithmic scale."""
+    present = set(events.Tags()["scalars"])
     figure, axes = plt.subplots(1, len(PANELS), figsize=(4.2 * len(PANELS), 3.2), layout="constrained")
     for axis, (title, tags) in zip(axes, PANELS.items(), strict=True):
-        for tag in tags:
+        for tag in (tag for tag in tags if tag in present):
             scalars = events.Scalars(tag)
             width = -(-len(scalars) // POINTS)
             windows = [scalars[i : i + width] for i in range(0, len(scalars), width)]
@@ -67,12 +68,12 @@ def record(run: Path) -> dict[str, object]:
     """What the README's table says of the run: the last measurement on test images, and what was trained."""
     row = [row for row in read_rows(run) if row["role"] == "report"][-1]
     config = read_config(str(run / "config.yaml"))
-    keys = ("data_set", "source", "step", "images_seen", "seed", "fid", "fid_floor", "num_fake", "commit", "protocol")
+    keys = ("data_set", "source", "step", "images_seen", "seed", "weights", "fid", "fid_floor", "num_fake", "commit")
     starts = json.loads((run / "provenance.json").read_text())
     return {
         "variant": config["model"]["class_path"].rsplit(".", 1)[1],
         "precision": starts[-1]["precision"],
-        **{key: row[key] for key in keys},
+        **{key: row[key] for key in (*keys, "protocol")},
     }
 
 

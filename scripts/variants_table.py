@@ -3,8 +3,8 @@
     python scripts/variants_table.py              # writes the table between README.md's two markers
     python scripts/variants_table.py --measure    # measures docs/results/step_times.json first: some minutes
 
-A step time is that of one G update and the D updates of its round, of a variant's defaults on 28×28 grey images,
-in float32 on one CPU thread: the median over repeats of its ratio to MLPGAN's, measured in turn.
+A step time is that of one G update and the D updates of its round, of a variant's defaults or of a row's config, on
+28×28 grey images, in float32 on one CPU thread: the median over repeats of its ratio to MLPGAN's, measured in turn.
 """
 
 import argparse
@@ -18,6 +18,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
+from gan.config import read_config
+from gan.recipe import Recipe
 from gan.variants import VARIANTS
 
 ROOT = Path(__file__).parent.parent
@@ -25,13 +27,14 @@ RESULTS = ROOT / "docs" / "results"
 TIMES = RESULTS / "step_times.json"
 START, END = "<!-- variants: scripts/variants_table.py -->", "<!-- /variants -->"
 REPEATS, STEPS, WARM_UP = 3, 2, 1
-# Variant -> its text and its config, which also names its record and its page of results.
+# Config, which also names its record and its page of results -> its variant and the variant's text.
 ROWS = {
-    "MLPGAN": ("001", "mlp_gan"),
-    "StridedDCGAN": ("000", "strided_dcgan"),
-    "FullResolutionDCGAN": ("002", "full_resolution_dcgan"),
-    "UpsamplingDCGAN": ("003", "upsampling_dcgan"),
-    "DCGAN": ("Radford et al., 2016, small", "quickstart"),
+    "mlp_gan": ("MLPGAN", "001"),
+    "strided_dcgan": ("StridedDCGAN", "000"),
+    "full_resolution_dcgan": ("FullResolutionDCGAN", "002"),
+    "upsampling_dcgan": ("UpsamplingDCGAN", "003"),
+    "quickstart": ("DCGAN", "Radford et al., 2016, small"),
+    "best": ("ConditionalGAN", "Mirza and Osindero, 2014, small"),
 }
 
 
@@ -50,9 +53,15 @@ class Clock(pl.Callback):
             self.start = time.perf_counter()
 
 
-def step_seconds(variant: str) -> float:
+def configured(config: str) -> Recipe:
+    """The recipe that a row's config trains by."""
+    changes = read_config(config)["model"].get("init_args", {}).get("recipe", {})
+    return VARIANTS[ROWS[config][0]].defaults.merged(changes)
+
+
+def step_seconds(variant: str, recipe: Recipe) -> float:
     """Median of a few steps, after one that allocates."""
-    recipe = VARIANTS[variant].defaults.merged({"output_bias": "drawn"})  # the images here have no marginals
+    recipe = recipe.merged({"output_bias": "drawn"})  # the images here have no marginals
     module, clock = VARIANTS[variant](recipe), Clock()
     # A step of MLPGAN takes milliseconds: more of them, for the clock's sake.
     steps = WARM_UP + STEPS * (5 if recipe.generator["name"] in ("mlp", "dcgan") else 1)
@@ -71,14 +80,17 @@ def step_seconds(variant: str) -> float:
 
 
 def measure() -> dict[str, float]:
-    """Step time of each variant in MLPGAN's, variants in turn within each repeat."""
+    """Step time of each variant, and of each config that changes one, in MLPGAN's; in turn within each repeat."""
     torch.set_num_threads(1)
-    ratios: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+    timed = {variant: (variant, VARIANTS[variant].defaults) for variant in VARIANTS}
+    configs = {config: (variant, configured(config)) for config, (variant, _) in ROWS.items()}
+    timed |= {config: case for config, case in configs.items() if case != timed[case[0]]}
+    ratios: dict[str, list[float]] = {name: [] for name in timed}
     for _ in range(REPEATS):
-        seconds = {variant: step_seconds(variant) for variant in VARIANTS}
-        for variant in VARIANTS:
-            ratios[variant].append(seconds[variant] / seconds["MLPGAN"])
-    return {variant: statistics.median(values) for variant, values in ratios.items()}
+        seconds = {name: step_seconds(variant, recipe) for name, (variant, recipe) in timed.items()}
+        for name in timed:
+            ratios[name].append(seconds[name] / seconds["MLPGAN"])
+    return {name: statistics.median(values) for name, values in ratios.items()}
 
 
 def fid(records: list[dict[str, Any]]) -> str:
@@ -88,21 +100,21 @@ def fid(records: list[dict[str, Any]]) -> str:
     first = records[0]
     seeds = f"{len(values)} seed{'s' * (len(values) > 1)}"
     return (
-        f"{statistics.mean(values):.2f}{spread} ({seeds}; {first['num_fake']:,} samples "
+        f"{statistics.mean(values):.2f}{spread} ({seeds}; {first['num_fake']:,} samples of {first['weights']} weights "
         f"against test images of {first['data_set']}, {first['source']}; floor {first['fid_floor']:.2f})"
     )
 
 
 def table() -> str:
-    """One row for each variant."""
+    """One row for each config."""
     times = json.loads(TIMES.read_text())
     lines = [
         "| variant | text | data | parameters G / D | step time | FID | samples |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for variant, (text, config) in ROWS.items():
+    for config, (variant, text) in ROWS.items():
         records = json.loads((RESULTS / f"{config}.json").read_text())
-        module = VARIANTS[variant]()
+        module = VARIANTS[variant](configured(config))
         counts = [
             sum(p.numel() for p in network.parameters()) / 1e6 for network in (module.generator, module.discriminator)
         ]
@@ -110,7 +122,7 @@ def table() -> str:
         steps = f"{first['step']:,} steps" + (f", {first['precision']}" if first["precision"] != "32-true" else "")
         lines.append(
             f"| [`{variant}`](docs/results/{config}.md), config `{config}` | {text} | {first['data_set']}, {steps} "
-            f"| {counts[0]:.2f} / {counts[1]:.2f} million | {times[variant]:.1f} | {fid(records)} "
+            f"| {counts[0]:.2f} / {counts[1]:.2f} million | {times.get(config, times[variant]):.1f} | {fid(records)} "
             f"| ![]({(RESULTS / f'{config}_thumbnail.png').relative_to(ROOT).as_posix()}) |"
         )
     return "\n".join(lines)

@@ -9,7 +9,7 @@ class ConditionalGAN(AdversarialModule):
     image (Mirza and Osindero, 2014, sec. 3.2). Fakes have the labels of the real batch.
 
     With `discriminator: {labels: projection}` D takes an inner product of the label's embedding and its last features
-    (Miyato and Koyama, 2018, eq. 3).
+    (Miyato and Koyama, 2018, eq. 3); it wants `norm: none`, for beside batch norm it collapsed (docs/results/best.md).
     """
 
     defaults = DCGAN.defaults.merged(

@@ -38,8 +38,7 @@ def short_conditional_run(directory: Path, variant: str, *words: str) -> dict[st
     As many images as of the table of docs/results/README.md, in which the variants' own values learn more slowly.
     """
     run = directory / "run"
-    words = ("--config=quickstart", f"--model={variant}", *words, "--data.source=embedded", "--trainer.max_steps=500")
-    words += ("--model.recipe.batch_size=128",)
+    short = ("--data.source=embedded", "--model.recipe.batch_size=128", "--trainer.max_steps=500")
     quiet = ("--evaluation.every_n_steps=500", "--image_grid.every_n_steps=0", "--scalars.every_n_steps=500")
-    assert gan("fit", *words, *quiet, f"--run={run}") == 0
+    assert gan("fit", "--config=quickstart", f"--model={variant}", *short, *quiet, *words, f"--run={run}") == 0
     return rows(run)[-1]

@@ -25,6 +25,7 @@ from gan.variants import VARIANTS
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "results"
 TIMES = RESULTS / "step_times.json"
+WEIGHTS = {"raw": "the weights", "ema": "the averaged weights"}
 START, END = "<!-- variants: scripts/variants_table.py -->", "<!-- /variants -->"
 REPEATS, STEPS, WARM_UP = 3, 2, 1
 # Config, which also names its record and its page of results -> its variant and the variant's text.
@@ -100,7 +101,7 @@ def fid(records: list[dict[str, Any]]) -> str:
     first = records[0]
     seeds = f"{len(values)} seed{'s' * (len(values) > 1)}"
     return (
-        f"{statistics.mean(values):.2f}{spread} ({seeds}; {first['num_fake']:,} samples of {first['weights']} weights "
+        f"{statistics.mean(values):.2f}{spread} ({seeds}; {first['num_fake']:,} samples of {WEIGHTS[first['weights']]} "
         f"against test images of {first['data_set']}, {first['source']}; floor {first['fid_floor']:.2f})"
     )
 

@@ -23,7 +23,7 @@ def test_the_readme_s_table_is_the_script_s():
 
 def test_every_row_has_a_variant_a_page_and_a_picture():
     table = script()
-    assert {variant for variant, _ in table.ROWS.values()} <= set(VARIANTS)
     for config in table.ROWS:
+        assert table.configured(config)[0] in VARIANTS
         for file in (f"{config}.md", f"{config}.json", f"{config}_thumbnail.png"):
             assert (table.RESULTS / file).is_file()

@@ -4,7 +4,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gan.checkpoint import load
+    from gan.runs.checkpoint import load
 
 __version__ = version("gan")  # pyproject.toml says it
 __all__ = ["__version__", "load"]
@@ -13,7 +13,7 @@ __all__ = ["__version__", "load"]
 def __getattr__(name: str) -> Any:
     """`gan.load`, imported at first use: torch takes seconds."""
     if name == "load":
-        from gan.checkpoint import load
+        from gan.runs.checkpoint import load
 
         return load
     raise AttributeError(f"module 'gan' has no attribute {name!r}")

@@ -26,11 +26,11 @@ WINDOW = 50  # steps, between two time stamps
 
 def bare(steps: int, data: list[str]) -> list[float]:
     """Steps per second of each window of MLPGAN's loop in plain PyTorch, with the same draws, calls and schedules."""
+    from gan.base.images import to_range
+    from gan.base.streams import stream
     from gan.data.batches import DeviceBatches
-    from gan.data.mnist import MNIST
-    from gan.images import to_range
-    from gan.optimizers import exponential_decay, linear_ramp, momentum_sgd
-    from gan.streams import stream
+    from gan.data.sources.mnist import MNIST
+    from gan.parts.optimizers import exponential_decay, linear_ramp, momentum_sgd
     from gan.variants.mlp_gan import MLPGAN
 
     torch.manual_seed(1)
@@ -71,8 +71,8 @@ def fit(steps: int, data: list[str]) -> list[float]:
     """Steps per second of each window of `gan fit`, as it writes them to TensorBoard itself."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    from gan.config import parse_flags
-    from gan.experiments.run import fit as train
+    from gan.runs.config import parse_flags
+    from gan.runs.fit import fit as train
 
     with tempfile.TemporaryDirectory() as directory:
         run = f"{directory}/run"

@@ -23,7 +23,7 @@ import torch
 from scipy.stats import t
 
 import gan
-from gan.images import grid, write_png
+from gan.base.images import grid, write_png
 from gan.variants import VARIANTS
 
 ROOT = Path(__file__).parent.parent

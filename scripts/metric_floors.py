@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gan.base.errors import UserError
 from gan.data.dataset import DATASETS, LoadedData
-from gan.data.mnist import MNIST
-from gan.errors import UserError
-from gan.metrics.features import EVALUATORS, load_classifier
-from gan.metrics.scorer import ImageScorer, subset
+from gan.data.sources.mnist import MNIST
+from gan.measure.extractors import EVALUATORS, load_classifier
+from gan.measure.scorer import ImageScorer, subset
 
 
 def noisy(images: Tensor, sigma: float) -> Tensor:

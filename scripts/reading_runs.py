@@ -35,7 +35,7 @@ MEASURED = ("fid", "fid_floor", "min_class_share")  # of metrics.jsonl, so that 
 LOGARITHMIC = ("gradient norms", "FID and floor, held-out images")
 SIZE = (860, 600)  # pixels of the picture
 TILES = (6, 4)  # of each grid: columns, rows
-COLUMNS = 10  # of the grids that gan.callbacks.ImageGrid writes
+COLUMNS = 10  # of the grids that gan.runs.callbacks.ImageGrid writes
 COLOURS = 32  # of the palette
 PRESENT = 0.01  # share of the samples from which a class counts as made
 

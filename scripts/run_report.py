@@ -19,10 +19,10 @@ import matplotlib.pyplot as plt
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gan
-from gan.config import read_config
+from gan.base.images import grid, write_png
 from gan.data.datamodule import ImageDataModule
-from gan.evaluation import Measurement
-from gan.images import grid, write_png
+from gan.measure.measurement import Measurement
+from gan.runs.config import read_config
 
 PANELS = {
     "losses": ("loss/discriminator", "loss/generator"),

@@ -1,7 +1,7 @@
 """Train the classifier in whose features every distance on one data set is measured.
 
-    python scripts/train_evaluator.py --data-root DIR --out gan/metrics/weights/mnist_v1.safetensors
-    python scripts/train_evaluator.py --data glyphs --out gan/metrics/weights/glyphs_v1.safetensors --augment 1.0
+    python scripts/train_evaluator.py --data-root DIR --out gan/measure/weights/mnist_v1.safetensors
+    python scripts/train_evaluator.py --data glyphs --out gan/measure/weights/glyphs_v1.safetensors --augment 1.0
 
 About 6 minutes for MNIST on two cores, a few for the small sets on one; docs/metrics.md has the flags behind each
 shipped file. DIR holds the files of the data set; nothing is downloaded. It sees all 60,000 training images of MNIST,
@@ -25,9 +25,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from gan.base.errors import UserError
 from gan.data.dataset import DATASETS, Dataset, LoadedData
-from gan.errors import UserError
-from gan.metrics.features import ImageClassifier
+from gan.measure.extractors import ImageClassifier
 
 
 class TrainableClassifier(nn.Module):

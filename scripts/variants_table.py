@@ -18,8 +18,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from gan.config import read_config
-from gan.recipe import Recipe
+from gan.engine.recipe import Recipe
+from gan.runs.config import read_config
 from gan.variants import VARIANTS
 
 ROOT = Path(__file__).parent.parent

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from gan.data.mnist import read_embedded
-from gan.module import AdversarialModule
-from gan.recipe import Recipe
+from gan.data.sources.mnist import read_embedded
+from gan.engine.game import AdversarialModule
+from gan.engine.recipe import Recipe
 from gan.variants import VARIANTS
 
 # By the name of the network: variants of one family need no entry of their own.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from runs import checkpoint, process, same_end, scalars
+from run_support import checkpoint, process, same_end, scalars
 
 TESTS = Path(__file__).parent
 EXAMPLE = TESTS / "plugin_example"

@@ -18,11 +18,11 @@ from goldens.make_vectors import make
 from support import optimised
 from torch import nn
 
-from gan.inits import glorot_uniform, truncated_normal
-from gan.losses import LOSSES, minimax_generator, non_saturating_generator
-from gan.networks.layers import SameConv2d, SameConvTranspose2d, keras_batch_norm
-from gan.networks.strided import StridedDiscriminator
-from gan.optimizers import momentum_sgd, tensorflow_adam
+from gan.parts.inits import glorot_uniform, truncated_normal
+from gan.parts.losses import LOSSES, minimax_generator, non_saturating_generator
+from gan.parts.networks.layers import SameConv2d, SameConvTranspose2d, keras_batch_norm
+from gan.parts.networks.strided import StridedDiscriminator
+from gan.parts.optimizers import momentum_sgd, tensorflow_adam
 
 cross_entropy = LOSSES["non_saturating"]().discriminator
 

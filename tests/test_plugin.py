@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from runs import DATA, QUIET, checkpoint, error_line, gan, process, same_end, scalars
+from run_support import DATA, QUIET, checkpoint, error_line, gan, process, same_end, scalars
 from support import train, weights
 
-from gan.losses import LOSSES
-from gan.priors import interpolate
+from gan.parts.losses import LOSSES
+from gan.parts.priors import interpolate
 
 EXAMPLE = Path(__file__).parent / "plugin_example"
 VARIANT = "--model=mylab.variants.HeavyTailedGAN"

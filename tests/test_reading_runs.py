@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from runs import fit, images, scalars
-from runs import real_statistics_once as real_statistics_once
+from run_support import fit, images, scalars
+from run_support import real_statistics_once as real_statistics_once
 
-from gan.config import compose, parse_flags, resolve_model
-from gan.losses import LOSSES
+from gan.parts.losses import LOSSES
+from gan.runs.config import compose, parse_flags, resolve_model
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "reading_runs.md").read_text(encoding="utf-8")

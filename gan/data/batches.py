@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from gan.base.errors import UserError
+from gan.base.streams import stream
 from gan.data.split import Split
-from gan.errors import UserError
-from gan.streams import stream
 
 RESIDENT_BYTES = 2 * 2**30  # sets of at most this size live on the training device; MNIST has 47 MB
 

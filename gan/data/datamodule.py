@@ -9,10 +9,10 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from gan.choices import nearest, resolve
+from gan.base.choices import nearest, resolve
+from gan.base.errors import UserError
 from gan.data.batches import DeviceBatches
 from gan.data.dataset import DATASETS, Dataset, LoadedData
-from gan.errors import UserError
 
 
 class ImageDataModule(pl.LightningDataModule):

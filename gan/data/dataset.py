@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from gan.data.fashion_mnist import FashionMNIST
-from gan.data.folder import Folder
-from gan.data.glyphs import Glyphs
-from gan.data.mnist import MNIST
-from gan.data.notmnist import NotMNIST
+from gan.data.sources.fashion_mnist import FashionMNIST
+from gan.data.sources.folder.folder import Folder
+from gan.data.sources.glyphs.glyphs import Glyphs
+from gan.data.sources.mnist import MNIST
+from gan.data.sources.notmnist.notmnist import NotMNIST
 from gan.data.split import LoadedData, Split
 
 __all__ = ["DATASETS", "Dataset", "LoadedData", "Split", "importable", "table"]

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan.errors import UserError
+from gan.base.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 
-from gan.module import AdversarialModule
+from gan.engine.game import AdversarialModule
 
 _FILES = [importlib.import_module(f"{__name__}.{file.name}") for file in pkgutil.iter_modules(__path__)]
 VARIANTS: dict[str, type[AdversarialModule]] = {

@@ -1,6 +1,6 @@
 """ACGAN: a discriminator that names the class too (Odena et al., 2017)."""
 
-from gan.module import AdversarialModule
+from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 

@@ -1,6 +1,6 @@
 """ConditionalGAN: both networks are told the class (Mirza and Osindero, 2014)."""
 
-from gan.module import AdversarialModule
+from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 

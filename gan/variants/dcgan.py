@@ -1,7 +1,7 @@
 """DCGAN: small convolutional GAN (Radford et al., 2016), sized for two cores."""
 
-from gan.module import AdversarialModule
-from gan.recipe import Recipe
+from gan.engine.game import AdversarialModule
+from gan.engine.recipe import Recipe
 
 
 class DCGAN(AdversarialModule):

@@ -1,6 +1,6 @@
 """DRAGAN: a gradient penalty around the real images (Kodali et al., 2017)."""
 
-from gan.module import AdversarialModule
+from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 

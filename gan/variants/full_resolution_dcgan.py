@@ -1,7 +1,7 @@
 """FullResolutionDCGAN: convolutional GAN on MNIST whose generator never changes its resolution (text 002, Keras 2)."""
 
-from gan.module import AdversarialModule
-from gan.recipe import Recipe
+from gan.engine.game import AdversarialModule
+from gan.engine.recipe import Recipe
 
 
 class FullResolutionDCGAN(AdversarialModule):

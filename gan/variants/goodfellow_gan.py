@@ -1,7 +1,7 @@
 """GoodfellowGAN: the original GAN on MNIST (Goodfellow et al., 2014)."""
 
-from gan.module import AdversarialModule
-from gan.recipe import Recipe
+from gan.engine.game import AdversarialModule
+from gan.engine.recipe import Recipe
 
 
 class GoodfellowGAN(AdversarialModule):

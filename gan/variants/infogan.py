@@ -1,6 +1,6 @@
 """InfoGAN: a code in the latent that D's head reads back (Chen et al., 2016)."""
 
-from gan.module import AdversarialModule
+from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 

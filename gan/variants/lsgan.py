@@ -1,6 +1,6 @@
 """LSGAN: least squares in place of the cross-entropy (Mao et al., 2017)."""
 
-from gan.module import AdversarialModule
+from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 

@@ -1,7 +1,7 @@
 """MLPGAN: fully connected GAN on MNIST (text 001, TensorFlow 1, after Goodfellow's pylearn2 code)."""
 
-from gan.module import AdversarialModule
-from gan.recipe import Recipe
+from gan.engine.game import AdversarialModule
+from gan.engine.recipe import Recipe
 
 
 class MLPGAN(AdversarialModule):

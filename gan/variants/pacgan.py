@@ -1,6 +1,6 @@
 """PacGAN: a discriminator that judges several images at once (Lin et al., 2018)."""
 
-from gan.module import AdversarialModule
+from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 

@@ -1,6 +1,6 @@
 """R3GAN: relativistic pairing with zero-centred penalties on both sides (Huang et al., 2024), in small."""
 
-from gan.module import AdversarialModule
+from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 

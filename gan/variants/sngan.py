@@ -1,6 +1,6 @@
 """SNGAN: spectral normalisation and the hinge loss (Miyato et al., 2018)."""
 
-from gan.module import AdversarialModule
+from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 

@@ -1,7 +1,7 @@
 """StridedDCGAN: convolutional GAN on MNIST (text 000, TensorFlow 1)."""
 
-from gan.module import AdversarialModule
-from gan.recipe import Recipe
+from gan.engine.game import AdversarialModule
+from gan.engine.recipe import Recipe
 
 
 class StridedDCGAN(AdversarialModule):

@@ -1,7 +1,7 @@
 """UpsamplingDCGAN: convolutional GAN on notMNIST's letters (text 003, Keras)."""
 
-from gan.module import AdversarialModule
-from gan.recipe import Recipe
+from gan.engine.game import AdversarialModule
+from gan.engine.recipe import Recipe
 
 
 class UpsamplingDCGAN(AdversarialModule):

@@ -1,6 +1,6 @@
 """WGAN: a critic of the Wasserstein distance, its weights clipped (Arjovsky et al., 2017)."""
 
-from gan.module import AdversarialModule
+from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 

@@ -1,6 +1,6 @@
 """WGANGP: the Wasserstein distance with a gradient penalty in place of clipping (Gulrajani et al., 2017)."""
 
-from gan.module import AdversarialModule
+from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 

@@ -5,10 +5,10 @@ import itertools
 import pytest
 import torch
 
+from gan.base.errors import UserError
 from gan.data import batches
 from gan.data.batches import DeviceBatches
 from gan.data.split import Split
-from gan.errors import UserError
 
 SIZE = 23
 

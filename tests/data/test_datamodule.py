@@ -8,8 +8,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from gan.base.errors import UserError
 from gan.data.datamodule import ImageDataModule
-from gan.errors import UserError
 
 
 class Recorder(pl.LightningModule):

@@ -8,10 +8,10 @@ import torch
 from letters_support import pictures
 from PIL import Image
 
-from gan.data import fashion_mnist
 from gan.data.datamodule import ImageDataModule
 from gan.data.dataset import DATASETS
-from gan.data.idx import encode_idx
+from gan.data.files.idx import encode_idx
+from gan.data.sources import fashion_mnist
 
 PARTS = ("train", "held_out", "test")
 

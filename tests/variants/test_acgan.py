@@ -6,7 +6,7 @@ from support import Digits, Recorder, tiny, train
 from torch.nn.functional import cross_entropy
 from variants_support import first_outputs, short_conditional_run
 
-from gan.images import to_range
+from gan.base.images import to_range
 
 
 def test_both_halves_of_d_s_loss_name_the_class():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from runs import fit, gan, rows
+from run_support import fit, gan, rows
 from support import tiny
 from variants_support import first_outputs, short_conditional_run
 

@@ -3,7 +3,7 @@
 import torch
 from support import Digits, Recorder, tiny, train
 
-from gan.images import to_range
+from gan.base.images import to_range
 
 
 def gradient_norm(module):

@@ -9,8 +9,8 @@ from pytorch_lightning.plugins import MixedPrecision
 from support import Digits, Replay, same, tiny, train, weights
 from torch.nn.functional import softplus
 
-from gan.errors import UserError
-from gan.networks.layers import batch_norms
+from gan.base.errors import UserError
+from gan.parts.networks.layers import batch_norms
 from gan.variants.full_resolution_dcgan import FullResolutionDCGAN
 
 WITHOUT_DROPOUT = {"generator": {"dropout": 0.0}, "discriminator": {"dropout": 0.0}}

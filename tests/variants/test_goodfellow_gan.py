@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from runs import checkpoint, fit, gan
+from run_support import checkpoint, fit, gan
 from support import tiny
 
-from gan.building import set_output_bias
-from gan.data.mnist import MNIST
+from gan.data.sources.mnist import MNIST
+from gan.engine.building import set_output_bias
 from gan.variants.goodfellow_gan import GoodfellowGAN
 
 

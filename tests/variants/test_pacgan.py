@@ -5,9 +5,9 @@ import torch
 from support import Replay, tiny, train
 from torch import nn
 
-from gan.data.mnist import read_embedded
-from gan.images import pack, to_range
-from gan.sampling import evaluating
+from gan.base.images import pack, to_range
+from gan.data.sources.mnist import read_embedded
+from gan.engine.sampling import evaluating
 
 
 def test_d_has_twice_the_channels_and_the_generator_has_not():

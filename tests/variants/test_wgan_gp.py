@@ -5,8 +5,8 @@ import torch
 from support import Digits, Recorder, tiny, train
 from variants_support import first_outputs
 
-from gan.images import to_range
-from gan.networks.layers import has_batch_statistics
+from gan.base.images import to_range
+from gan.parts.networks.layers import has_batch_statistics
 
 
 def test_the_loss_holds_ten_times_the_penalty():

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from runs import gan, rows
+from run_support import gan, rows
 from support import Digits, Recorder, train
 from torch import Tensor
 
-from gan.module import AdversarialModule
+from gan.engine.game import AdversarialModule
 
 
 def first_outputs(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
+from gan.base.streams import stream
 from gan.data.dataset import LoadedData, Split
-from gan.streams import stream
 
 SIDE = 16
 

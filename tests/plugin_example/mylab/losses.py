@@ -1,10 +1,10 @@
-"""A loss: a function of keyword-only parameters that makes a `gan.losses.Loss`."""
+"""A loss: a function of keyword-only parameters that makes a `gan.parts.losses.Loss`."""
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gan.losses import Loss
+from gan.parts.losses import Loss
 
 
 def alpha_loss(*, alpha: float = 2.0) -> Loss:

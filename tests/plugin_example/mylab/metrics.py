@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 from torch import Tensor
 from torch.nn.functional import pdist
 
-from gan.callbacks.clock import due, whole, write
+from gan.runs.callbacks.clock import due, whole, write
 
 
 class Diversity(pl.Callback):

@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 from torch import Generator, Tensor
 
-from gan.priors import interpolate_normal, interpolated_by
+from gan.parts.priors import interpolate_normal, interpolated_by
 
 
 def interpolate_student_t(start: Tensor, end: Tensor, t: float, *, degrees: int) -> Tensor:

@@ -1,6 +1,6 @@
 """A variant: a class on one page, its recipe, and only rules that no other variant has (here none)."""
 
-from gan.module import AdversarialModule
+from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 

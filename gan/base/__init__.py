@@ -1,0 +1,1 @@
+"""What every other room may import: errors, choices, random streams, images, notes."""

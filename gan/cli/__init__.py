@@ -1,0 +1,61 @@
+"""The command line: `gan fit | resume | sample | evaluate | data | new`. Dispatch only."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import gan
+from gan.base.errors import UserError
+
+HELP = """\
+usage: gan COMMAND [options]
+
+Train, measure and compare small-image GANs.
+
+commands:
+  fit        train a GAN             gan fit --config quickstart
+  resume     go on with a run        gan resume RUN --trainer.max_steps 20000
+  sample     draw images             gan sample RUN --num 100 --out grid.png
+  evaluate   measure a generator     gan evaluate RUN
+  data       prepare and verify      gan data mnist --data.root DIR
+  new        a method of your own    gan new MyGAN
+
+options:
+  --help     this text; `gan COMMAND --help` for a command's
+  --version  the version
+
+Wherever a command takes a checkpoint it takes a run.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; exits 0, with 2 for the user's mistake, or with 128 + n after signal n."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # The user's own priors and variants, which console scripts do not find. Last, so that no file there hides a
+    # library's; and not for commands that read somebody's run, unless its code is allowed.
+    if (words[:1] in (["fit"], ["data"]) or "--allow-import" in " ".join(words)) and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        sys.exit(_dispatch(words))
+    except UserError as error:
+        print(f"gan: error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("gan: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return 0
+    if words[0] == "--version":
+        print(f"gan {gan.__version__}")
+        return 0
+    from gan.cli import commands  # torch takes seconds to import, help should not
+
+    return commands.run(words[0], words[1:])
+
+
+if __name__ == "__main__":
+    main()

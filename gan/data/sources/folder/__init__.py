@@ -1,0 +1,1 @@
+"""A folder of images as a data set."""

@@ -1,0 +1,223 @@
+"""Any folder of pictures, one sub-folder per class or none, resized to squares.
+
+A picture's part (80 % train, 10 % held out, 10 % test) is decided by a hash of its resized pixels: it does not change
+when files are added, and copies of a picture are in one part. Split "hash" trains on the first part, "full" on the
+held-out images too.
+"""
+
+import hashlib
+import os
+import warnings
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import PIL
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from tqdm import tqdm
+
+from gan.base.errors import UserError
+from gan.base.notes import is_first_process, say
+from gan.data.files.idx import Bytes
+from gan.data.files.pictures import MAX_BYTES, PictureError, decode_picture
+from gan.data.sources.folder.pictures import Listing, find_classes, find_pictures
+from gan.data.split import LoadedData, Split
+
+MAX_SIZE = 4096
+MAX_TOTAL_BYTES = 2 * 2**30  # of all images in memory
+BAR_FROM = 2_000  # files: fewer are read in a few seconds
+LISTED = 20  # unreadable files that the provenance names
+
+
+class Folder:
+    """Pictures from `root`: PNG, JPEG, BMP, WebP, TIFF, GIF (its first frame) or PPM, of any size.
+
+    Each is resized so that its shorter side has `size` pixels, with Lanczos antialiasing, and its centre is cut out.
+    Alpha is composited on white, 16-bit grey is scaled to 8 bits; EXIF orientation is not applied.
+
+    Args:
+        size: height and width of the images in pixels, 1 to 4096.
+        colour: "rgb", or "grey" for one channel (ITU-R 601 luma).
+    """
+
+    name = "folder"
+    sources = ("auto",)
+    splits = ("hash", "full")
+
+    def __init__(self, *, size: int = 32, colour: Literal["grey", "rgb"] = "rgb") -> None:
+        if not 1 <= size <= MAX_SIZE:
+            raise UserError(f"data.size must be from 1 to {MAX_SIZE}, got {size}")
+        self.colour = colour
+        self.image_shape = (3 if colour == "rgb" else 1, size, size)
+        self.class_names: tuple[str, ...] = ()
+
+    def look(self, root: Path) -> None:
+        """Take the names of the sub-folders for the classes."""
+        self.class_names = find_classes(root)
+
+    def prepare(self, root: Path, source: str) -> None:
+        """Nothing is downloaded."""
+
+    def load(self, root: Path, source: str, split: str) -> LoadedData:
+        """Read all pictures; those that cannot be read are left out, said and counted in the provenance."""
+        self.look(root)
+        listing = find_pictures(root, self.class_names)
+        total = len(listing.files) * prod(self.image_shape)
+        if total > MAX_TOTAL_BYTES:
+            raise UserError(
+                f"{root}: {len(listing.files):,} pictures of {' x '.join(map(str, self.image_shape))} are {total:,} "
+                f"bytes, at most {MAX_TOTAL_BYTES:,} are allowed; give a smaller --data.size, or fewer pictures"
+            )
+        reading = _Reading(root, listing, self.image_shape)
+        reading.run()
+        reading.report(self.class_names)
+        counts = {part: len(labels) for part, labels in reading.labels.items()}
+        if not all(counts.values()):
+            raise UserError(
+                f"{root}: too few pictures: {', '.join(f'{part} {count}' for part, count in counts.items())}, but each "
+                "part needs at least one (a hash of the pixels decides); add pictures"
+            )
+        images, labels = reading.tensors()
+        first, second = counts["train"], counts["train"] + counts["held_out"]
+        bounds = {
+            "train": (0, first if split == "hash" else second),
+            "held_out": (first, second),
+            "test": (second, len(images)),
+        }
+        return LoadedData(
+            name=self.name,
+            source="folder",
+            **{part: Split(images[start:stop], labels[start:stop]) for part, (start, stop) in bounds.items()},
+            provenance={
+                "name": self.name,
+                "source": "folder",
+                "split": split,
+                "counts": {part: stop - start for part, (start, stop) in bounds.items()},
+                "held_out_is_trained_on": split == "full",
+                "files": {"pictures": reading.sha256()},
+                "official": False,
+                "image_shape": list(self.image_shape),
+                "class_names": list(self.class_names),
+                "pillow": PIL.__version__,  # decodes and resizes: another version may give other pixels
+                "ignored_files": listing.ignored,
+                "skipped_links": len(listing.links),
+                "unreadable": {
+                    "count": len(reading.unreadable),
+                    "first": dict(list(reading.unreadable.items())[:LISTED]),
+                },
+            },
+        )
+
+
+@dataclass
+class _Reading:
+    """One pass over the files: training images go straight to their place, the others wait for the end."""
+
+    root: Path
+    listing: Listing
+    image_shape: tuple[int, int, int]
+    unreadable: dict[str, str] = field(default_factory=dict)  # name -> why
+    labels: dict[str, list[int]] = field(default_factory=lambda: {"train": [], "held_out": [], "test": []})
+
+    def run(self) -> None:
+        files = self.listing.files
+        self.images: Bytes = np.empty((len(files), *self.image_shape), dtype=np.uint8)
+        self.waiting: dict[str, list[Bytes]] = {"held_out": [], "test": []}
+        self.contents: dict[str, bytes] = {}  # name -> sha256
+        hidden = len(files) <= BAR_FROM or not is_first_process()
+        bar = tqdm(files, desc="reading pictures", unit="file", disable=hidden, mininterval=0.5)
+        with bar, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, on damaged metadata
+            for name, label in bar:
+                self._read(name, label)
+
+    def _read(self, name: str, label: int) -> None:
+        try:
+            with (self.root / name).open("rb") as stream:
+                content = stream.read(MAX_BYTES + 1)
+            self.contents[name] = hashlib.sha256(content).digest()
+            pixels = to_pixels(decode_picture(content), self.image_shape)
+        except Exception as error:  # hostile bytes raise whatever a decoder meets
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            self.unreadable[name] = " ".join(reason.split())[:160]
+            return
+        part = part_of(pixels)
+        if part == "train":
+            self.images[len(self.labels["train"])] = pixels
+        else:
+            self.waiting[part].append(pixels)
+        self.labels[part].append(label)
+
+    def report(self, class_names: tuple[str, ...]) -> None:
+        """Say what was left out; UserError for a class of which more than half was."""
+        labels = dict(self.listing.files)
+        of_class = np.bincount(list(labels.values()))
+        bad = np.bincount([labels[name] for name in self.unreadable], minlength=len(of_class))
+        examples = [f"{name!r}: {reason}" for name, reason in self.unreadable.items()]
+        for label in np.flatnonzero(2 * bad > of_class)[:1]:
+            which = f"class {class_names[label]!r}: " if class_names else ""
+            first = next(
+                example for name, example in zip(self.unreadable, examples, strict=True) if labels[name] == label
+            )
+            raise UserError(
+                f"{self.root}: {which}{bad[label]:,} of {of_class[label]:,} pictures cannot be read, such as {first}; "
+                "mend them, or take them away"
+            )
+        if examples:
+            say(
+                f"warning: {self.root}: {len(examples):,} of {len(labels):,} pictures cannot be read and are left out, "
+                f"such as {examples[0]} (noted in the provenance)"
+            )
+        if links := self.listing.links:
+            say(
+                f"warning: {self.root}: {len(links):,} links that lead out of the folder, or nowhere, are left out, "
+                f"such as {links[0]!r}; copy the pictures, or make hard links"
+            )
+
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """Images (N, C, H, W) uint8 and labels (N,) int64 of all that could be read: train, held out, test."""
+        stop = len(self.labels["train"])
+        for images in self.waiting.values():
+            for pixels in images:
+                self.images[stop] = pixels
+                stop += 1
+        labels = [label for part in self.labels.values() for label in part]
+        return torch.from_numpy(self.images)[:stop], torch.tensor(labels)
+
+    def sha256(self) -> str:
+        """Over name, NUL and content's sha256 of each file, in the order of the names."""
+        digest = hashlib.sha256()
+        for name, content in sorted(self.contents.items()):
+            digest.update(os.fsencode(name) + b"\0" + content)
+        return digest.hexdigest()
+
+
+def part_of(pixels: Bytes) -> str:
+    """`train`, `held_out` or `test`: the first 8 bytes of the pixels' sha256, modulo 10."""
+    bucket = int.from_bytes(hashlib.sha256(pixels.tobytes()).digest()[:8], "big") % 10
+    return {0: "test", 1: "held_out"}.get(bucket, "train")
+
+
+def to_pixels(picture: Image.Image, image_shape: tuple[int, int, int]) -> Bytes:
+    """A picture of any mode and size as (C, H, W) uint8; raises PictureError for pixels without a known range."""
+    channels, height, width = image_shape
+    if picture.mode.startswith(("I", "F")):
+        picture = _from_16_bit(picture)
+    elif picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture.convert("RGBA"))
+    picture = picture.convert("L" if channels == 1 else "RGB")
+    square = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
+    return np.asarray(square).reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def _from_16_bit(picture: Image.Image) -> Image.Image:
+    """Grey values 0 … 65535 as 0 … 255."""
+    values = np.asarray(picture)
+    if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65535:
+        raise PictureError(f"pixels of mode {picture.mode} outside 0 … 65535, or not whole; save it with 8 or 16 bits")
+    return Image.fromarray(((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))

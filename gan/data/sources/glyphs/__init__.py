@@ -1,0 +1,1 @@
+"""Glyphs: letters rendered from fonts."""

@@ -1,0 +1,167 @@
+"""MNIST and its kin: 28x28 grey images of ten classes in four idx files of the same names and sizes.
+
+Split "text" is the one of TensorFlow's reader, which the early GAN tutorials trained on: 55,000 images, the first
+5,000 held out. Split "full" trains on all 60,000; its held-out images are then the same 5,000, *also trained on*.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torchvision import datasets as torchvision_datasets
+
+from gan.base.errors import UserError
+from gan.data.files.download import DownloadError, download
+from gan.data.files.idx import Bytes, idx_sha256, read_images_and_labels
+from gan.data.split import LoadedData, Split
+
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+COUNTS = {"train": 60_000, "t10k": 10_000}
+HELD_OUT = 5_000  # the first training images (TensorFlow's `validation_size`)
+MAX_BYTES = 64 * 2**20  # of one uncompressed file; the largest has 47,040,016
+
+
+class IdxSet:
+    """What MNIST and its kin share: where the files are looked for, how they are downloaded, read and split.
+
+    Args:
+        counts: images in the files of each part.
+        held_out: how many of the first training images are held out.
+    """
+
+    image_shape = (1, 28, 28)
+    splits = ("text", "full")
+    name: str
+    class_names: tuple[str, ...]
+    sources: tuple[str, ...]
+    published: type[torchvision_datasets.MNIST]  # its mirrors and md5s are used, and its folder
+    folders: tuple[str, ...]  # below the root, looked into after the root itself and torchvision's folder
+    instead = ""  # what the line about a failed download offers besides
+
+    def __init__(self, counts: dict[str, int], held_out: int) -> None:
+        self.counts, self.held_out = counts, held_out
+        self.download_failure = "no download was tried"
+        self.download_folder = Path(self.published.__name__, "raw")  # torchvision's
+        self.looked_in = (Path(), self.download_folder, *map(Path, self.folders))
+
+    def prepare(self, root: Path, source: str) -> None:
+        """Download the four files to torchvision's folder if the source asks for them and they are not there."""
+        if self.find_folder(root, source):
+            return
+        if source == "idx":
+            raise UserError(self._nothing_found(root))
+        try:
+            download(self.published.resources, self.published.mirrors, root / self.download_folder)
+        except DownloadError as error:
+            self.download_failure = f"download failed: {error}"
+            if source == "download" or "embedded" not in self.sources:
+                raise UserError(
+                    f"{self.name}: {self.download_failure}; put {FILES[0]}[.gz] and its three companions into {root} "
+                    f"by hand{self.instead}"
+                ) from None
+
+    def load(self, root: Path, source: str, split: str) -> LoadedData:
+        """Read and check the images; downloaded ones are idx files like any others and are called so."""
+        folder = self.find_folder(root, source)
+        if folder is None:
+            raise UserError(self._nothing_found(root))
+        arrays: dict[str, Bytes] = {}
+        for part, count in self.counts.items():
+            images, labels = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
+            arrays[images], arrays[labels] = read_images_and_labels(
+                find_file(folder, images),
+                find_file(folder, labels),
+                image_shape=self.image_shape[1:],
+                num_classes=len(self.class_names),
+                count=count,
+                max_bytes=MAX_BYTES,
+            )
+        sha256 = {name: idx_sha256(array) for name, array in arrays.items()}
+        verdict = self.verify(folder, sha256)
+        training, test = (
+            to_split(arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"]) for part in self.counts
+        )
+        return self.loaded(
+            source="idx",
+            split=split,
+            train=cut(training, self.held_out) if split == "text" else training,
+            held_out=cut(training, 0, self.held_out),
+            test=test,
+            provenance={"files": sha256, **verdict},
+        )
+
+    def verify(self, folder: Path, sha256: dict[str, str]) -> dict[str, Any]:
+        """What the provenance says about the files being the official ones; UserError for those of a relative.
+
+        `sha256` are those of the uncompressed files, so that raw and re-gzipped copies have the same.
+        """
+        raise NotImplementedError
+
+    def loaded(self, source: str, split: str, provenance: dict[str, Any], **parts: Split) -> LoadedData:
+        """The parts `train`, `held_out` and `test` with what every provenance says."""
+        stamp = {
+            "name": self.name,
+            "source": source,
+            "split": split,
+            "counts": {name: len(part) for name, part in parts.items()},
+            "held_out_is_trained_on": split == "full",
+        }
+        return LoadedData(name=self.name, source=source, provenance={**stamp, **provenance}, **parts)
+
+    def find_folder(self, root: Path, source: str) -> Path | None:
+        """The first folder that holds any of the four files, raw or gzipped; UserError when it holds only some."""
+        for folder in [self.download_folder] if source == "download" else self.looked_in:
+            try:
+                missing = [name for name in FILES if not find_file(root / folder, name).exists()]
+            except OSError as error:
+                raise UserError(
+                    f"{root / folder}: cannot be looked into ({error.strerror}); check its rights"
+                ) from None
+            if not missing:
+                return root / folder
+            if len(missing) < len(FILES) and source != "download":  # a download completes what is there
+                raise UserError(
+                    f"{root / folder}: {', '.join(missing)} missing (raw or .gz) beside the other files of "
+                    f"{self.published.__name__}; add what is missing, or take the others away"
+                )
+        return None
+
+    def _nothing_found(self, root: Path) -> str:
+        return (
+            f"{self.name}: no idx files in {root} (nor in its {', '.join(map(str, self.looked_in[1:]))}); "
+            f"put {FILES[0]}[.gz] and its three companions there, or point --data.root at them"
+        )
+
+
+def find_file(folder: Path, name: str) -> Path:
+    """The raw file if it is there, else the gzipped one, there or not."""
+    return folder / name if (folder / name).exists() else folder / f"{name}.gz"
+
+
+def as_published(published: type[torchvision_datasets.MNIST], folder: Path, names: Iterable[str] = FILES) -> list[str]:
+    """Those of the files `names` that are gzipped just as torchvision publishes them, by its md5."""
+    md5s, found = dict(published.resources), []
+    for name in names:
+        path = find_file(folder, name)
+        if path.name in md5s:  # not a raw one: torchvision has md5s of the .gz files only
+            with path.open("rb") as stream:
+                md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False))
+            found += [name] if md5.hexdigest() == md5s[path.name] else []
+    return found
+
+
+def to_split(images: Bytes, labels: Bytes) -> Split:
+    """Arrays (N, H, W) and (N,) as a split."""
+    return Split(torch.from_numpy(images)[:, None], torch.from_numpy(labels).long())  # (N, H, W) -> (N, 1, H, W)
+
+
+def cut(split: Split, start: int, stop: int | None = None) -> Split:
+    """Images start … stop - 1."""
+    return Split(split.images[start:stop], split.labels[start:stop])  # views: nothing is copied

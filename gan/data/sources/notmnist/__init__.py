@@ -1,0 +1,1 @@
+"""notMNIST: letters A to J from archives, folders or idx files."""

@@ -1,0 +1,131 @@
+"""From a recipe to its two networks, and what a recipe asks of them, of the data and of the trainer."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from gan.base.errors import UserError, usable
+from gan.engine.recipe import Recipe
+from gan.parts.inits import initialise
+from gan.parts.networks.layers import DebiasedBatchNorm2d, batch_norms, differs_in_inference
+
+MAX_PARAMETERS = 500_000_000  # of one network, 2 GB; a file from elsewhere may ask for any number
+ALMOST_ZERO = 1e-7  # probability of a pixel that no image sets: its bias is finite
+
+
+def build_networks(recipe: Recipe, image_shape: tuple[int, int, int], num_classes: int) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator with their initial weights.
+
+    Raises UserError, naming the field, for values that make no network, a giant, or one that could not show a rule.
+    """
+    generator = _network(recipe, "generator", recipe.latent_dim, image_shape, num_classes)
+    channels, height, width = image_shape
+    settings = {}
+    if "outputs" in recipe.discriminator:
+        raise UserError("recipe.discriminator.outputs: follows from recipe.auxiliary; remove it")
+    auxiliary = recipe.auxiliary_loss()
+    if auxiliary is not None:
+        with usable("recipe.auxiliary"):
+            settings = {"outputs": 1 + auxiliary.outputs(num_classes)}
+    seen = (channels * recipe.packing, height, width)
+    discriminator = _network(recipe, "discriminator", seen, num_classes, **settings)
+    _refuse_idle_fields(recipe, generator, discriminator)
+    return generator, discriminator
+
+
+def reads_labels(network: nn.Module) -> bool:
+    """Whether a network's output depends on the labels that it is given."""
+    return bool(getattr(network, "reads_labels", False))
+
+
+def names_classes(recipe: Recipe) -> bool:
+    """Whether a head of D names the class."""
+    return isinstance(recipe.auxiliary, dict) and recipe.auxiliary["name"] == "classes"
+
+
+def _network(recipe: Recipe, player: str, *arguments: Any, **settings: Any) -> nn.Module:
+    make = recipe.resolve(player)
+    with usable(f"recipe.{player}"):
+        if "." not in getattr(recipe, player)["name"]:  # code from elsewhere need not work on the meta device
+            with torch.device("meta"):  # counts the parameters without allocating them
+                count = sum(parameter.numel() for parameter in make(*arguments, **settings).parameters())
+            if count > MAX_PARAMETERS:
+                raise UserError(f"recipe.{player} would have {count:,} parameters; allowed: {MAX_PARAMETERS:,}")
+        network = make(*arguments, **settings)
+    with usable(f"recipe.{player}_weights and recipe.{player}_biases"):
+        initialise(network, recipe.resolve(f"{player}_weights"), recipe.resolve(f"{player}_biases"))
+    return network
+
+
+def _refuse_idle_fields(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> None:
+    """UserError for a rule that these networks could not show."""
+    with usable("recipe.generator"):  # of whoever wrote it
+        output_range = generator.output_range
+    if recipe.real_range == "unit" and output_range == (0.0, 1.0):
+        raise UserError("recipe.real_range: unit changes nothing: the generator's output has that range")
+    if recipe.fakes == "inference" and not differs_in_inference(generator):
+        raise UserError("recipe.fakes: inference changes nothing: the generator has no dropout and no batch norm")
+    if recipe.frozen_batch_norm == "moving":
+        norms = batch_norms(discriminator)
+        if not norms or any(norm.running_mean is None for norm in norms):
+            raise UserError("recipe.frozen_batch_norm: moving needs a discriminator that keeps moving statistics")
+    told, judged = reads_labels(generator), reads_labels(discriminator) or names_classes(recipe)
+    if told != judged:
+        who, other = ("G", "D") if told else ("D", "G")
+        raise UserError(
+            f"recipe: {who} reads the labels and {other} does not, so that they mean nothing; a conditional GAN has "
+            "generator.conditional, and discriminator.labels or the auxiliary loss classes"
+        )
+    if recipe.packing > 1 and (reads_labels(discriminator) or recipe.auxiliary is not None):
+        raise UserError("recipe.packing: a pack has no one label or code: give D no labels and no auxiliary loss")
+    if recipe.output_bias == "marginals":
+        _output_bias(generator)
+
+
+def refuse_for_trainer(module: pl.LightningModule, recipe: Recipe) -> None:
+    """UserError for what these networks and optimizers cannot do with the module's trainer."""
+    trainer = module.trainer
+    if getattr(trainer.strategy, "_layer_sync", None) and any(
+        isinstance(norm, DebiasedBatchNorm2d) for norm in batch_norms(module)
+    ):
+        raise UserError("trainer.sync_batchnorm: would replace the debiased batch norm by another; remove it")
+    if trainer.precision == "16-mixed" and "tensorflow_adam" in str(
+        (recipe.generator_optimizer, recipe.discriminator_optimizer)
+    ):
+        raise UserError("trainer.precision: 16-mixed skips updates that tensorflow_adam counts; use bf16-mixed")
+    if trainer.precision == "16-mixed" and recipe.updates == "simultaneous":
+        raise UserError("trainer.precision: 16-mixed cannot scale simultaneous updates; use bf16-mixed")
+    each = recipe.batch_size // trainer.world_size
+    if each % recipe.packing:
+        raise UserError(f"recipe.packing {recipe.packing} does not divide the {each} images of each process")
+
+
+def try_a_single_image(recipe: Recipe, generator: nn.Module, discriminator: nn.Module, prior: Any) -> None:
+    """UserError for networks that cannot take a batch of one: batch norm has one value of a channel in a map of 1×1."""
+    with usable("recipe.batch_size of 1 a process"), torch.random.fork_rng(devices=[]), torch.no_grad():
+        generator, discriminator = deepcopy((generator, discriminator))
+        discriminator(generator(prior((1, recipe.latent_dim), torch.Generator())))
+
+
+@torch.no_grad()
+def set_output_bias(generator: nn.Module, images: Tensor) -> None:
+    """Set the bias of G's last layer such that, its weights aside, G puts out the mean of the images.
+
+    `images` are uint8 (N, C, H, W). A bias for each pixel takes the mean of each, one for each channel that of each
+    (Goodfellow et al., 2014; goodfeli/adversarial, mnist.yaml: init_sigmoid_bias_from_marginals).
+    """
+    bias, mean = _output_bias(generator), images.sum(dim=0, dtype=torch.int64) / (255.0 * len(images))  # (C, H, W)
+    mean = mean.flatten() if bias.numel() == mean.numel() else mean.mean(dim=(1, 2))
+    logits = mean.clamp(ALMOST_ZERO, 1 - ALMOST_ZERO).logit()
+    # tanh(x) = 2 sigmoid(2x) - 1
+    bias.copy_(logits if generator.output_range == (0.0, 1.0) else logits / 2)
+
+
+def _output_bias(generator: nn.Module) -> Tensor:
+    layers = [m for m in generator.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)]
+    if not layers or layers[-1].bias is None or layers[-1].bias.requires_grad is False:
+        raise UserError("recipe.output_bias: marginals needs a generator whose last layer has a bias")
+    return layers[-1].bias

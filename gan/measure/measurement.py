@@ -1,0 +1,101 @@
+"""One measurement of one generator under one protocol, the same in training and in `gan evaluate`."""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict
+from typing import Any, Literal
+from typing import Protocol as Interface
+
+import torch
+from torch import Tensor, nn
+
+from gan.data.split import LoadedData
+from gan.measure.extractors import EVALUATORS, load_classifier
+from gan.measure.frechet import METRIC, VERSION
+from gan.measure.protocol import Protocol
+from gan.measure.scorer import ImageScorer
+from gan.parts.networks.layers import has_batch_statistics, normalises_by_batch
+
+# Selection looks at held-out training images, the report at test images, each with its own noise stream: a checkpoint
+# that was chosen for its luck with one is not reported with it.
+ROLES = {"selection": "held-out", "report": "test"}
+
+
+class Sampler(Interface):
+    """What is measured: a generator that draws images, as `gan.engine.sampling.Sampler` does."""
+
+    generator: nn.Module
+    weights: str  # `raw` or `ema`
+
+    def sample(self, num: int, seed: int = 0, purpose: str = "samples") -> Tensor:
+        """uint8 images (num, C, H, W) from the noise stream (purpose, seed)."""
+
+    def labels(self, num: int) -> Tensor | None:
+        """The class that each image was drawn for, (num or more,); None for an unconditional generator."""
+
+
+class Measurement:
+    """Scores generators against the real images of one role; the real statistics are computed once.
+
+    Args:
+        data: the data set of the run, which also gives the classifier its name.
+        role: `selection` or `report`.
+        num_samples: fakes that each measurement draws.
+        device: where the classifier runs.
+    """
+
+    def __init__(self, data: LoadedData, role: str, num_samples: int, device: torch.device | str = "cpu") -> None:
+        self.role, self.num_samples, self.data = role, num_samples, data
+        self.classifier = load_classifier(data.name).to(device)
+        real = data.held_out if role == "selection" else data.test
+        self.scorer = ImageScorer(self.classifier, real.images, data.train.images)
+
+    @property
+    def floor(self) -> float:
+        """Distance of real training images from the same real images: what a perfect generator would get."""
+        return self.scorer.floor
+
+    def __call__(self, sampler: Sampler, noise_seed: int = 0) -> dict[str, Any]:
+        """A row of `metrics.jsonl`: scores and protocol. Non-finite weights get `fid` NaN and `finite` false."""
+        state = [tensor for tensor in sampler.generator.state_dict().values() if tensor.is_floating_point()]
+        finite = all(bool(tensor.isfinite().all()) for tensor in state)
+        fakes = sampler.sample(self.num_samples, noise_seed, purpose=f"{self.role} noise")
+        labels = sampler.labels(self.num_samples)
+        scores = asdict(self.scorer.score(fakes, None if labels is None else labels[: self.num_samples]))
+        del scores["num_fake"]
+        if not finite:
+            scores["fid"] = math.nan
+        evaluator, files = EVALUATORS[self.data.name], self.data.provenance.get("files", {})
+        protocol = Protocol(
+            metric=METRIC,
+            metric_version=VERSION,
+            extractor=evaluator.name,
+            extractor_version=evaluator.version,
+            extractor_sha256=evaluator.sha256,
+            data_set=self.data.name,
+            source=self.data.source,
+            data_sha256=hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest(),
+            split=ROLES[self.role],  # type: ignore[arg-type]
+            real_trained_on=self.role == "selection" and bool(self.data.provenance["held_out_is_trained_on"]),
+            num_real=self.scorer.num_real,
+            num_fake=self.num_samples,
+            role=self.role,  # type: ignore[arg-type]
+            noise_seed=noise_seed,
+            weights=sampler.weights,  # type: ignore[arg-type]
+            batch_norm=_batch_norm(sampler.generator),
+        )
+        return protocol.row(**scores, fid_floor=self.floor, finite=finite)
+
+
+def to_json(row: dict[str, Any], indent: int | None = None) -> str:
+    """A row as JSON, which has no NaN: null stands for a number that is not finite."""
+    plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+    return json.dumps(plain, indent=indent, allow_nan=False)
+
+
+def _batch_norm(network: nn.Module) -> Literal["running", "none", "batch"]:
+    """How the generator's batch norm ran, in the words of the protocol."""
+    if normalises_by_batch(network):
+        return "batch"
+    return "running" if has_batch_statistics(network) else "none"

@@ -1,0 +1,56 @@
+"""Generator of text 002: every layer at the full resolution of the images. Its discriminator is `strided`."""
+
+import torch
+from torch import Tensor, nn
+
+from gan.base.choices import Choice
+from gan.parts.networks.layers import activation as resolve_activation
+from gan.parts.networks.layers import check_sizes, keras_batch_norm, output_range
+
+
+class FullResolutionGenerator(nn.Module):
+    """Latent -> dense -> 3×3 stride-1 transposed convolutions -> images (N, C, H, W) in `output_range`.
+
+    The dense layer makes a map of `channels[0]` at the images' own size; dropout, batch norm and the activation follow
+    each transposed convolution but the last.
+
+    Args:
+        channels: of the maps, the dense layer's first.
+        dropout: before batch norm.
+        momentum, debiased: of batch norm's moving statistics, as in `keras_batch_norm`.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        *,
+        channels: list[int],
+        dropout: float = 0.0,
+        momentum: float = 0.2,
+        debiased: bool = False,
+        activation: Choice = "relu",
+        output: str = "tanh",
+    ) -> None:
+        super().__init__()
+        check_sizes(channels, "generator: channels", at_least=1)
+        colours, height, width = image_shape
+        self.first_map = (channels[0], height, width)
+        self.output_range = output_range(output)
+        self.output = getattr(torch, output)
+        self.activation = resolve_activation(activation)
+        self.project = nn.Linear(latent_dim, channels[0] * height * width)
+        self.deconvolutions = nn.ModuleList(
+            nn.ConvTranspose2d(c, d, 3, padding=1)  # at stride 1 SAME's padding is symmetric
+            for c, d in zip(channels, [*channels[1:], colours], strict=True)
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.norms = nn.ModuleList(keras_batch_norm(c, momentum, debiased) for c in channels[1:])
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Latent (N, latent_dim) -> images (N, C, H, W)."""
+        hidden = self.activation(self.project(latent)).view(-1, *self.first_map)
+        for deconvolution, norm in zip(self.deconvolutions[:-1], self.norms, strict=True):
+            hidden = self.activation(norm(self.dropout(deconvolution(hidden))))
+        return self.output(self.deconvolutions[-1](hidden))

@@ -1,0 +1,78 @@
+"""Fully connected generator and discriminator."""
+
+from itertools import pairwise
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from gan.base.choices import Choice
+from gan.parts.networks.layers import activation as resolve_activation
+from gan.parts.networks.layers import check_sizes, check_word, constrained, output_range
+
+
+def _layers(sizes: list[int]) -> nn.ModuleList:
+    return nn.ModuleList(nn.Linear(m, n) for m, n in pairwise(sizes))
+
+
+class MLPGenerator(nn.Module):
+    """Latent (N, latent_dim) -> images (N, C, H, W) in `output_range`."""
+
+    def __init__(
+        self,
+        latent_dim: int,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        *,
+        widths: list[int],
+        activation: Choice = "relu",
+        output: str = "sigmoid",
+    ) -> None:
+        super().__init__()
+        self.image_shape = tuple(image_shape)
+        self.output_range = output_range(output)
+        self.activation = resolve_activation(activation)
+        self.output = getattr(torch, output)
+        check_sizes(widths, "generator: widths")
+        self.layers = _layers([latent_dim, *widths, prod(image_shape)])
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Latent (N, latent_dim) -> images (N, C, H, W)."""
+        hidden = latent
+        for layer in self.layers[:-1]:
+            hidden = self.activation(layer(hidden))
+        return self.output(self.layers[-1](hidden)).view(-1, *self.image_shape)
+
+
+class MLPDiscriminator(nn.Module):
+    """Images (N, C, H, W) -> logits (N, outputs); `norm` is `none` or `spectral` (on all layers; Miyato et al., 2018).
+
+    Of several `outputs` the first is the logit, the others belong to an auxiliary head.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        *,
+        widths: list[int],
+        activation: Choice = "relu",
+        dropout: float = 0.0,
+        norm: str = "none",
+        outputs: int = 1,
+    ) -> None:
+        super().__init__()
+        self.activation = resolve_activation(activation)
+        self.dropout = nn.Dropout(dropout)
+        check_sizes(widths, "discriminator: widths")
+        check_word(norm, ("none", "spectral"), "discriminator: norm")
+        self.layers = nn.ModuleList(
+            constrained(layer, norm) for layer in _layers([prod(image_shape), *widths, outputs])
+        )
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images (N, C, H, W) -> logits (N, outputs); dropout after each hidden layer."""
+        hidden = images.flatten(1)  # (N, C, H, W) -> (N, C*H*W)
+        for layer in self.layers[:-1]:
+            hidden = self.dropout(self.activation(layer(hidden)))
+        return self.layers[-1](hidden)

@@ -1,0 +1,127 @@
+"""Strided convolutions with TensorFlow's SAME padding: the networks of text 000, the discriminators of 002 and 003."""
+
+import sys
+
+import torch
+from torch import Tensor, nn
+
+from gan.base.choices import Choice
+from gan.base.errors import UserError
+from gan.parts.networks.layers import SameConv2d, SameConvTranspose2d, check_sizes, keras_batch_norm, output_range
+from gan.parts.networks.layers import activation as resolve_activation
+
+NORMS = {"batch": 1, "batch_everywhere": 0, "none": sys.maxsize}  # the first convolution that is normalised
+
+
+def _halved(size: int, times: int) -> list[int]:
+    """A side and its halves, rounded up: 28, 14, 7, 4, 2."""
+    sizes = [size]
+    for _ in range(times):
+        sizes.append(-(-sizes[-1] // 2))
+    return sizes
+
+
+class StridedGenerator(nn.Module):
+    """Latent -> dense -> 5×5 stride-2 transposed convolutions without biases -> images (N, C, H, W) in `output_range`.
+
+    Batch norm and the activation before every transposed convolution; `channels` are those of the maps, smallest first.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        *,
+        channels: list[int],
+        activation: Choice = "relu",
+        output: str = "tanh",
+    ) -> None:
+        super().__init__()
+        check_sizes(channels, "generator: channels", at_least=1)
+        colours, height, width = image_shape
+        heights, widths = _halved(height, len(channels))[::-1], _halved(width, len(channels))[::-1]
+        self.first_map = (channels[0], heights[0], widths[0])
+        self.output_range = output_range(output)
+        self.output = getattr(torch, output)
+        self.activation = resolve_activation(activation)
+        self.project = nn.Linear(latent_dim, channels[0] * heights[0] * widths[0])
+        self.norms = nn.ModuleList(keras_batch_norm(c) for c in channels)
+        self.deconvolutions = nn.ModuleList(
+            SameConvTranspose2d(c, d, 5, 2, size=size, bias=False)
+            for c, d, size in zip(
+                channels, [*channels[1:], colours], zip(heights[1:], widths[1:], strict=True), strict=True
+            )
+        )
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Latent (N, latent_dim) -> images (N, C, H, W)."""
+        hidden = self.project(latent).view(-1, *self.first_map)
+        for norm, deconvolution in zip(self.norms, self.deconvolutions, strict=True):
+            hidden = deconvolution(self.activation(norm(hidden)))
+        return self.output(hidden)
+
+
+class StridedDiscriminator(nn.Module):
+    """Images (N, C, H, W) -> convolutions, each with batch norm (but the first), activation, dropout -> logits.
+
+    Args:
+        channels: of the maps, a convolution each.
+        kernel: side of the kernels.
+        strides: one for each convolution; None for 2 everywhere.
+        padded: numbers, from 0, of the convolutions whose maps get a row of zeros below and a column of zeros to the
+            right before batch norm (002: Keras' ZeroPadding2D(((0, 1), (0, 1)))).
+        norm: `batch` on all but the first convolution, `batch_everywhere` or `none`.
+        momentum: of batch norm's moving statistics, as in `keras_batch_norm`.
+        outputs: of the last layer: the logit, then those of an auxiliary head.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        *,
+        channels: list[int],
+        kernel: int = 5,
+        strides: list[int] | None = None,
+        padded: list[int] | None = None,
+        activation: Choice = "relu",
+        norm: str = "batch",
+        momentum: float | None = None,
+        dropout: float = 0.0,
+        outputs: int = 1,
+    ) -> None:
+        super().__init__()
+        check_sizes(channels, "discriminator: channels", at_least=1)
+        strides = [2] * len(channels) if strides is None else strides
+        check_sizes([kernel, *strides], "discriminator: kernel and strides")
+        if len(strides) != len(channels):
+            raise UserError(f"discriminator: {len(channels)} channels need as many strides, got {strides}")
+        if norm not in NORMS:
+            raise UserError(f"discriminator: norm must be one of {', '.join(NORMS)}, got {norm!r}")
+        if any(not 0 <= number < len(channels) for number in padded or []):
+            raise UserError(f"discriminator: padded must be numbers from 0 to {len(channels) - 1}, got {padded}")
+        self.activation = resolve_activation(activation)
+        self.dropout = nn.Dropout(dropout)
+        self.convolutions = nn.ModuleList(
+            SameConv2d(c, d, kernel, stride=stride)
+            for c, d, stride in zip([image_shape[0], *channels[:-1]], channels, strides, strict=True)
+        )
+        self.pads = [int(number in (padded or [])) for number in range(len(channels))]
+        self.norms = nn.ModuleList(
+            keras_batch_norm(c, momentum) if depth >= NORMS[norm] else nn.Identity() for depth, c in enumerate(channels)
+        )
+        height, width = image_shape[1:]
+        for stride, pad in zip(strides, self.pads, strict=True):
+            height, width = -(-height // stride) + pad, -(-width // stride) + pad
+        self.judge = nn.Linear(channels[-1] * height * width, outputs)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images (N, C, H, W) -> logits (N, outputs)."""
+        hidden = images
+        for convolution, pad, norm in zip(self.convolutions, self.pads, self.norms, strict=True):
+            hidden = convolution(hidden)
+            if pad:
+                hidden = nn.functional.pad(hidden, (0, pad, 0, pad))
+            hidden = self.dropout(self.activation(norm(hidden)))
+        return self.judge(hidden.flatten(1))

@@ -1,0 +1,61 @@
+"""Generator of text 003: nearest upsamplings and 5×5 convolutions. Its discriminator is `strided`."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from gan.base.choices import Choice
+from gan.base.errors import UserError
+from gan.parts.networks.layers import UpsampledConv2d, check_sizes, keras_batch_norm, output_range
+from gan.parts.networks.layers import activation as resolve_activation
+
+UPSAMPLINGS = 2  # 7 -> 14 -> 28
+
+
+class UpsamplingGenerator(nn.Module):
+    """Latent -> dense at a quarter of the size -> 5×5 convolutions -> images (N, C, H, W) in `output_range`.
+
+    A nearest ×2 upsampling stands before each of the first two convolutions; batch norm and the activation follow each
+    but the last.
+
+    Args:
+        channels: of the maps, the dense layer's first; at least 3.
+        momentum: of batch norm's moving statistics, as in `keras_batch_norm`.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        *,
+        channels: list[int],
+        momentum: float = 0.1,
+        activation: Choice = "leaky_relu",
+        output: str = "tanh",
+    ) -> None:
+        super().__init__()
+        check_sizes(channels, "generator: channels", at_least=UPSAMPLINGS + 1)
+        colours, height, width = image_shape
+        times = 2**UPSAMPLINGS
+        if height % times or width % times:
+            raise UserError(f"generator: upsampling makes images of multiples of {times} pixels, not {height}x{width}")
+        self.first_map = (channels[0], height // times, width // times)
+        self.output_range = output_range(output)
+        self.output = getattr(torch, output)
+        self.activation = resolve_activation(activation)
+        self.project = nn.Linear(latent_dim, channels[0] * self.first_map[1] * self.first_map[2])
+        widths = [*channels, colours]
+        self.convolutions = nn.ModuleList(
+            UpsampledConv2d(c, d) if depth < UPSAMPLINGS else nn.Conv2d(c, d, 5, padding=2)
+            for depth, (c, d) in enumerate(pairwise(widths))
+        )
+        self.norms = nn.ModuleList(keras_batch_norm(c, momentum) for c in channels[1:])
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Latent (N, latent_dim) -> images (N, C, H, W)."""
+        hidden = self.activation(self.project(latent)).view(-1, *self.first_map)
+        for convolution, norm in zip(self.convolutions[:-1], self.norms, strict=True):
+            hidden = self.activation(norm(convolution(hidden)))
+        return self.output(self.convolutions[-1](hidden))

@@ -1,0 +1,1 @@
+"""What watches a run: scalars, pictures, measurements, checkpoints, signals."""

@@ -1,0 +1,97 @@
+"""Full checkpoints for the last and the best step, generator-only snapshots at milestones."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from gan.engine.game import AdversarialModule
+from gan.runs.callbacks.clock import due, ending, run_directory, whole
+from gan.runs.callbacks.evaluation import Evaluation
+from gan.runs.checkpoint import save_snapshot
+
+
+class Checkpoints(pl.callbacks.Checkpoint):
+    """Writes `checkpoints/last_step_N.ckpt`, `best_step_N.ckpt` and `generator_step_N.safetensors`.
+
+    One last and one best are kept; a new one is on the disk, synced, before the old one goes. The end is saved before
+    Evaluation's report, which may fail. Best is by the held-out FID of the Evaluation callback, where there is one.
+    Lightning's own ModelCheckpoint does not know the clock.
+
+    Args:
+        every_n_steps: cadence of `last`, in generator updates; the end of training always saves.
+        milestones: steps whose generator is kept for ever.
+    """
+
+    def __init__(self, every_n_steps: int = 1000, milestones: list[int] | None = None) -> None:
+        self.every_n_steps = whole(every_n_steps, "checkpoints.every_n_steps")
+        self.milestones = [whole(step, "checkpoints.milestones", least=1) for step in milestones or []]
+        self.best_fid = float("inf")
+        self._last_saved = -1  # step of `last`; in memory, since the processes must agree on each collective save
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Where to write; the same on every process."""
+        self.directory = run_directory(trainer) / "checkpoints"
+        self._last_saved = -1
+        evaluations = [callback for callback in trainer.callbacks if isinstance(callback, Evaluation)]  # type: ignore[attr-defined]
+        self.evaluation = evaluations[0] if evaluations else None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save what is due; Lightning calls checkpoint callbacks after all others, so the FID is this step's."""
+        assert isinstance(pl_module, AdversarialModule)
+        if "loss/generator" not in outputs:
+            return
+        step = trainer.global_step
+        if step in self.milestones and trainer.is_global_zero:
+            save_snapshot(pl_module, step, self.directory / f"generator_step_{step:07d}.safetensors")
+        evaluation = self.evaluation
+        if evaluation and due(trainer, outputs, evaluation.every_n_steps) and evaluation.latest_fid < self.best_fid:
+            self.best_fid = evaluation.latest_fid
+            self._save(trainer, "best")
+        if due(trainer, outputs, self.every_n_steps):
+            self._save_last(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save the end, also after an interruption. Every `on_train_end`, with Evaluation's report, comes later."""
+        if ending(trainer):
+            self._save_last(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best FID so far."""
+        return {"best_fid": self.best_fid}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The best FID so far."""
+        self.best_fid = state_dict["best_fid"]
+
+    def _save_last(self, trainer: pl.Trainer) -> None:
+        if trainer.global_step != self._last_saved:
+            self._save(trainer, "last")
+            self._last_saved = trainer.global_step
+
+    def _save(self, trainer: pl.Trainer, kind: str) -> None:
+        path = self.directory / f"{kind}_step_{trainer.global_step:07d}.ckpt"
+        part = path.with_suffix(".part")
+        if trainer.is_global_zero:
+            for stale in self.directory.glob("*.part"):  # of a crash in the middle of a save
+                stale.unlink()
+        trainer.save_checkpoint(part)  # collective
+        if trainer.is_global_zero:
+            _sync(part)
+            os.replace(part, path)
+            _sync(self.directory)
+            for old in self.directory.glob(f"{kind}_step_*.ckpt"):
+                if old != path:
+                    old.unlink()
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a directory, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

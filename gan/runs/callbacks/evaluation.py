@@ -1,0 +1,103 @@
+"""Fréchet distance in training, on held-out images, and once at the end on test images."""
+
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+
+from gan.base.errors import UserError
+from gan.base.notes import say
+from gan.data.split import LoadedData
+from gan.engine.game import AdversarialModule
+from gan.measure.extractors import EVALUATORS
+from gan.measure.measurement import Measurement, to_json
+from gan.runs.callbacks.clock import due, run_directory, whole, write
+from gan.runs.provenance import commit
+
+METRICS_FILE = "metrics.jsonl"
+SCORES = ("fid", "fid_floor", "median_confidence", "min_class_share", "label_agreement")
+
+
+class Evaluation(pl.Callback):
+    """Every N generator updates `metric/fid` (selection) and class shares; at the end `metric_test/fid` (report).
+
+    Measured is what is sampled: the averaged weights where the recipe has an `ema_decay`, under `metric_ema/fid` and
+    `metric_test_ema/fid`, else the raw ones.
+
+    Rows with their protocol go to `metrics.jsonl`. Evaluation never moves the training streams: a run with and without
+    it ends in the same weights. Images that the package ships no evaluator for are not measured, which a note says.
+
+    Args:
+        every_n_steps: 0 turns evaluation off.
+        num_samples: fakes that each measurement draws.
+        data: the real images, where the trainer has no ImageDataModule.
+    """
+
+    def __init__(self, every_n_steps: int = 1000, num_samples: int = 10000, data: LoadedData | None = None) -> None:
+        self.every_n_steps = whole(every_n_steps, "evaluation.every_n_steps")
+        self.num_samples = whole(num_samples, "evaluation.num_samples", least=2)
+        self.data = data
+        self.measures = False  # known once the data are
+        self.rows: list[dict[str, Any]] = []  # of this process, newest last
+        self.report: dict[str, Any] | None = None
+
+    @property
+    def latest_fid(self) -> float:
+        """Of the last selection measurement; infinity before the first, and for a diverged generator."""
+        fid = self.rows[-1]["fid"] if self.rows else math.inf
+        return fid if math.isfinite(fid) else math.inf
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Real statistics, once."""
+        self.measures = False
+        if not self.every_n_steps:
+            return
+        self.file = run_directory(trainer) / METRICS_FILE
+        data = self.data or getattr(getattr(trainer, "datamodule", None), "loaded", None)
+        if data is None:
+            raise UserError("Evaluation needs real images: train with an ImageDataModule, or give Evaluation(data=…)")
+        self.measures = data.name in EVALUATORS
+        if not self.measures:
+            say(f"note: no FID is measured: the package ships evaluators for {', '.join(EVALUATORS)}, not {data.name}")
+        elif trainer.is_global_zero:
+            self.selection = Measurement(data, "selection", self.num_samples, pl_module.device)
+            self.reporting = Measurement(data, "report", self.num_samples, pl_module.device)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Measure on held-out images, when due."""
+        if not (self.measures and due(trainer, outputs, self.every_n_steps)):
+            return
+        row = self._measure(trainer, pl_module, "selection")
+        self.rows.append(row)
+        _write(trainer, "metric", row)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Measure on test images, unless the run was told to stop before its end."""
+        if self.measures and not trainer.should_stop:
+            self.report = self._measure(trainer, pl_module, "report")
+            _write(trainer, "metric_test", self.report)
+
+    def _measure(self, trainer: pl.Trainer, module: pl.LightningModule, role: str) -> dict[str, Any]:
+        """One row, measured on the first process and known to all."""
+        assert isinstance(module, AdversarialModule)
+        row = None
+        if trainer.is_global_zero:
+            measurement = self.selection if role == "selection" else self.reporting
+            row = {
+                "step": trainer.global_step,
+                "images_seen": module.images_seen,
+                "seed": module.run_seed,
+                "commit": commit(),
+                **measurement(module.sampler()),
+            }
+            with self.file.open("a") as file:
+                file.write(to_json(row) + "\n")
+        return trainer.strategy.broadcast(row)  # type: ignore[arg-type]
+
+
+def _write(trainer: pl.Trainer, tag: str, row: dict[str, Any]) -> None:
+    """The scores of a row; averaged weights have tags of their own, so that no curve mixes the two."""
+    tag += "_ema" if row["weights"] == "ema" else ""
+    write(trainer, {f"{tag}/{name}": row[name] for name in SCORES if row[name] is not None})

@@ -1,0 +1,76 @@
+"""The recipe in TensorBoard's HPARAMS tab, beside the final metrics of the run."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import TensorBoardLogger
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+from torch.utils.tensorboard.summary import hparams
+
+from gan.engine.game import AdversarialModule
+
+
+class Hyperparameters(pl.Callback):
+    """Writes the run's recipe as a session of the HPARAMS tab.
+
+    No experiment summary is written: the tab would take one run's for all and hide the values that this run lacks.
+    Without one it collects hyperparameters and metrics from every run, and shows each scalar's last value. A killed run
+    has no end there; of a resumed run the tab shows the first end.
+    """
+
+    _started = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the session; its metrics are the run's scalars, which the tab reads by itself."""
+        assert isinstance(pl_module, AdversarialModule)
+        values: dict[str, Any] = {"variant": type(pl_module).__name__, "seed": pl_module.run_seed}
+        data = getattr(trainer, "datamodule", None)
+        if data is not None:
+            values |= {"data": data.loaded.name, "source": data.loaded.source}
+        values |= dict(flatten(pl_module.recipe.to_dict()))
+        _, session_start, _ = hparams(values, {})
+        _write(trainer, session_start)
+        self._started = True
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The session succeeded."""
+        self._end(trainer, api_pb2.STATUS_SUCCESS)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """The session failed."""
+        self._end(trainer, api_pb2.STATUS_FAILURE)
+
+    def _end(self, trainer: pl.Trainer, status: int) -> None:
+        if self._started:
+            self._started = False
+            _write(trainer, _session_end(status))
+
+
+def _write(trainer: pl.Trainer, summary: Summary) -> None:
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
+            logger.experiment._get_file_writer().add_summary(summary)
+
+
+def _session_end(status: int) -> Summary:
+    """TensorBoard's own `session_end_pb` needs TensorFlow, and torch's `hparams` knows success only."""
+    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
+    content = metadata.create_summary_metadata(plugin_data_pb2.HParamsPluginData(session_end_info=end))
+    return Summary(value=[Summary.Value(tag=metadata.SESSION_END_INFO_TAG, metadata=content)])
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested values as `a.b.c` with numbers, strings and booleans; `name` stands for the choice that it names."""
+    items: list[tuple[str, Any]] = []
+    for key, value in tree.items():
+        path = (prefix if key == "name" else f"{prefix}.{key}").strip(".")
+        if isinstance(value, Mapping):
+            items += flatten(value, path)
+        elif isinstance(value, bool | int | float | str):
+            items.append((path, value))
+        elif value is not None:
+            items.append((path, str(value)))
+    return items

@@ -1,0 +1,122 @@
+"""Losses, D's outputs, gradient norms, schedules and speed, as scalars on the generator's clock."""
+
+import time
+import warnings
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gan.base.images import pack
+from gan.engine.game import AdversarialModule
+from gan.engine.sampling import evaluating
+from gan.engine.updating import DISCRIMINATOR, GENERATOR
+from gan.runs.callbacks.clock import due, whole, write
+
+# One chart for both losses, one for D(x) and D(G(z)) with the line that theory puts them on, one for FID and floor.
+LAYOUT = {
+    "gan": {
+        "losses": ["Multiline", ["loss/discriminator$", "loss/generator$"]],
+        "D(x) and D(G(z))": ["Multiline", ["probability/real$", "probability/fake$", "probability/equilibrium$"]],
+        "FID and floor (held-out images)": ["Multiline", ["metric(_ema)?/fid$", "metric(_ema)?/fid_floor$"]],
+    }
+}
+PLAYERS = {GENERATOR: "generator", DISCRIMINATOR: "discriminator"}
+
+
+class Scalars(pl.Callback):
+    """Writes means over the last `every_n_steps` generator updates; gradient norms and schedules of the last one.
+
+    Sums stay on the device in between, so that no step waits for it.
+    """
+
+    def __init__(self, every_n_steps: int = 50) -> None:
+        self.every_n_steps = whole(every_n_steps, "scalars.every_n_steps")
+        self._restart(0)
+
+    def _restart(self, images_seen: int) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._last_update: dict[str, Tensor | float] = {}
+        self._start = time.perf_counter()
+        self._start_images = images_seen
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Chart layout and graph, once, where the logger is TensorBoard's."""
+        assert isinstance(pl_module, AdversarialModule)
+        self._restart(pl_module.images_seen)
+        self._start_step = trainer.global_step
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
+                logger.experiment.add_custom_scalars(LAYOUT)
+                _add_graph(logger, pl_module)
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Gradient norm and scheduled values of an update that may be the last before they are written."""
+        assert isinstance(pl_module, AdversarialModule)
+        if not self.every_n_steps:
+            return
+        remaining = self.every_n_steps - trainer.global_step % self.every_n_steps  # G updates until the next writing
+        if remaining > pl_module.recipe.g_steps:  # D's last update before it may be a round of G's earlier
+            return
+        player = PLAYERS[[o is optimizer for o in trainer.optimizers].index(True)]
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        scaler = getattr(trainer.precision_plugin, "scaler", None)
+        if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+            norm = norm / scaler.get_scale()  # fused optimizers unscale in their step; Lightning does it for the others
+        self._last_update[f"gradient_norm/{player}"] = norm
+        group = optimizer.param_groups[0]
+        self._last_update[f"schedule/lr_{player}"] = group["lr"]
+        if "momentum" in group:
+            self._last_update[f"schedule/momentum_{player}"] = group["momentum"]
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Sum up, and write when due."""
+        assert isinstance(pl_module, AdversarialModule)
+        if not self.every_n_steps:
+            return
+        for tag, value in outputs.items():
+            self._sums[tag] = self._sums[tag] + value if tag in self._sums else value
+            self._counts[tag] = self._counts.get(tag, 0) + 1
+        if not due(trainer, outputs, self.every_n_steps):
+            return
+        values = {tag: float(total) / self._counts[tag] for tag, total in self._sums.items()}
+        values |= {tag: float(value) for tag, value in self._last_update.items()}
+        seconds = time.perf_counter() - self._start
+        values["throughput/steps_per_second"] = (trainer.global_step - self._start_step) / seconds
+        values["throughput/images_per_second"] = (pl_module.images_seen - self._start_images) / seconds
+        values["probability/equilibrium"] = 0.5
+        values["images_seen"] = pl_module.images_seen
+        write(trainer, values)
+        self._restart(pl_module.images_seen)
+        self._start_step = trainer.global_step
+
+
+class _Game(nn.Module):
+    """D(G(z)), to draw both networks in one graph."""
+
+    def __init__(self, module: AdversarialModule) -> None:
+        super().__init__()
+        self.generator, self.discriminator = module.generator, module.discriminator
+        self.packing = module.recipe.packing
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.discriminator(pack(self.generator(latent), self.packing))
+
+
+def _add_graph(logger: TensorBoardLogger, module: AdversarialModule) -> None:
+    latent = torch.zeros(2 * module.recipe.packing, module.recipe.latent_dim, device=module.device)
+    game = _Game(module)
+    with evaluating(game), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace")  # SummaryWriter has no other way
+        # Layers with SAME padding compute with the sizes of maps; the picture is of these sizes alone.
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        logger.experiment.add_graph(game, latent)

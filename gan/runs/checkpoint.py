@@ -1,0 +1,167 @@
+"""Reading and writing trained generators: full checkpoints, generator-only snapshots, runs. Files are hostile.
+
+A checkpoint is read with `weights_only=True`, a snapshot is safetensors; neither can run code. The recipe in them names
+classes: those of this package are fine, others are imported only where the caller allows their package.
+"""
+
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from gan.base.choices import foreign_names, import_path
+from gan.base.errors import UserError
+from gan.engine.game import AdversarialModule
+from gan.engine.sampling import Sampler
+
+NETWORKS = {"raw": "generator", "ema": "average"}  # in a checkpoint
+MAX_BYTES = 4 * 2**30  # of a checkpoint; small-image GANs have megabytes
+
+
+def save_snapshot(module: AdversarialModule, step: int, path: Path) -> None:
+    """Write the generator's weights, averaged ones where there are, with what rebuilds it in the header.
+
+    The file is complete or not there at all.
+    """
+    sampler = module.sampler()
+    metadata = {
+        "gan": json.dumps(
+            {
+                "variant": f"{type(module).__module__}.{type(module).__qualname__}",
+                "hyper_parameters": dict(module.hparams),
+                "step": step,
+                "weights": sampler.weights,
+            }
+        )
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    weights = {name: tensor.contiguous() for name, tensor in sampler.generator.state_dict().items()}
+    safetensors.torch.save_file(weights, part, metadata)
+    os.replace(part, path)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The content of a full checkpoint of this package: plain values and tensors on the CPU.
+
+    Raises UserError, in one line, for anything else.
+    """
+    _check_file(path)
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # hostile bytes raise whatever the unpickler meets
+        raise UserError(
+            f"{path}: not a readable checkpoint ({_first_line(error)}); give one that gan fit wrote"
+        ) from None
+    expected = {"adversarial": dict, "hyper_parameters": dict, "state_dict": dict, "global_step": int}
+    if not isinstance(checkpoint, dict) or not all(isinstance(checkpoint.get(k), t) for k, t in expected.items()):
+        raise UserError(f"{path}: not a checkpoint of this package; give one that gan fit wrote")
+    return checkpoint
+
+
+def load(path: str | Path, allow_import: Collection[str] = (), weights: str | None = None) -> Sampler:
+    """The trained generator in a run, a checkpoint or a snapshot: `gan.load("runs/…").sample(64)`.
+
+    A run gives its last checkpoint. `allow_import` names packages outside `gan` that the file's classes may come from;
+    `weights` is `raw` or `ema`, by default the averaged ones where the file has them. Raises UserError for what is no
+    such file, for weights that it lacks, and for classes of packages that are not allowed.
+    """
+    file = find_checkpoint(Path(path))
+    if file.suffix == ".safetensors":
+        header, state = _read_snapshot(file)
+        variant, hyper_parameters = header.get("variant"), header.get("hyper_parameters")
+        states = {str(header.get("weights", "raw")): state}
+    else:
+        checkpoint = read_checkpoint(file)
+        variant, hyper_parameters = checkpoint["adversarial"].get("variant"), checkpoint["hyper_parameters"]
+        states = {kind: _part(checkpoint["state_dict"], network) for kind, network in NETWORKS.items()}
+        states = {kind: state for kind, state in states.items() if state}
+    weights = weights or ("ema" if "ema" in states else "raw")
+    if weights not in states:
+        raise UserError(f"{file}: has no {weights} weights of a generator; it has {', '.join(states) or 'none'}")
+    module = build_module(variant, hyper_parameters, allow_import, str(file))
+    sampler = module.sampler(weights)
+    try:
+        sampler.generator.load_state_dict(states[weights])
+    except (RuntimeError, AttributeError, TypeError) as error:  # wrong shapes, or no tensors at all
+        raise UserError(f"{file}: its weights do not fit its recipe ({_first_line(error)})") from None
+    return sampler.eval().requires_grad_(False)
+
+
+def _part(state: dict[str, Any], network: str) -> dict[str, Any]:
+    """The weights of one network, under its own names."""
+    prefix = f"{network}."
+    return {name.removeprefix(prefix): value for name, value in state.items() if str(name).startswith(prefix)}
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """`step` of a run, checkpoint or snapshot, and the run's `seed` (None where the file does not know it)."""
+    file = find_checkpoint(Path(path))
+    if file.suffix == ".safetensors":
+        return {"step": _read_snapshot(file)[0].get("step"), "seed": None}
+    checkpoint = read_checkpoint(file)
+    return {"step": checkpoint["global_step"], "seed": checkpoint["adversarial"].get("run_seed")}
+
+
+def build_module(variant: Any, hyper_parameters: Any, allow_import: Collection[str], where: str) -> AdversarialModule:
+    """The variant that a file names, untrained; UserError for a class that may not be imported or is no variant."""
+    values = hyper_parameters if isinstance(hyper_parameters, dict) else {}
+    recipe, shape, classes = (values.get(name) for name in ("recipe", "image_shape", "num_classes"))
+    if not (isinstance(variant, str) and "." in variant and isinstance(recipe, dict) and isinstance(classes, int)):
+        raise UserError(f"{where}: does not say how it was built (variant, recipe, image_shape, num_classes)")
+    if not (isinstance(shape, list) and len(shape) == 3 and all(isinstance(n, int) and 0 < n <= 4096 for n in shape)):
+        raise UserError(f"{where}: image_shape must be [channels, height, width], got {shape!r}")
+    refuse_foreign({"class_path": variant, "recipe": recipe}, allow_import, where)
+    variant_class = import_path(variant, f"{where}: variant")
+    if not (isinstance(variant_class, type) and issubclass(variant_class, AdversarialModule)):
+        raise UserError(f"{where}: {variant} is not a variant (a subclass of gan.engine.game.AdversarialModule)")
+    with torch.random.fork_rng(devices=[]):  # the initial weights are thrown away
+        return variant_class(recipe, (shape[0], shape[1], shape[2]), classes)
+
+
+def refuse_foreign(tree: Any, allow_import: Collection[str], where: str, called: bool = False) -> None:
+    """UserError if a tree of choices would import, by path, from a package that is not allowed (`foreign_names`)."""
+    for name in foreign_names(tree, called):
+        package = name.split(".")[0]
+        if package not in allow_import:
+            raise UserError(f"{where}: names code by its path, {name}; if you trust it, give --allow-import {package}")
+
+
+def find_checkpoint(path: Path, kind: str = "last") -> Path:
+    """`path` itself, or the newest checkpoint of that kind (`last`, `best`) in a run."""
+    if not path.is_dir():
+        return path
+    found = sorted((path / "checkpoints").glob(f"{kind}_step_*.ckpt"))
+    if not found:
+        raise UserError(f"{path}: holds no checkpoints/{kind}_step_*.ckpt; give a run of gan fit, or a checkpoint")
+    return found[-1]
+
+
+def _read_snapshot(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """What the header says (variant, hyper_parameters, step), and the generator's weights."""
+    _check_file(path)
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["gan"])
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        return dict(header), weights
+    except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{path}: not a generator snapshot ({_first_line(error)}); give one that gan fit wrote"
+        ) from None
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file or run; give a run of gan fit, or one of its checkpoints")
+    if path.stat().st_size > MAX_BYTES:
+        raise UserError(f"{path}: {path.stat().st_size} bytes, more than the {MAX_BYTES} that a checkpoint may have")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")[:160]

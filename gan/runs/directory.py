@@ -1,0 +1,93 @@
+"""A run's directory: made once, never written to again without `gan resume` or `--overwrite`."""
+
+import json
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gan.base.errors import UserError
+
+# What a resolved configuration has at least; hardly a file of the user's own that happens to be called config.yaml.
+RESOLVED = {"model", "run", "seed_everything", "data", "trainer", "checkpoints"}
+CONFIG, PROVENANCE, METRICS = "config.yaml", "provenance.json", "metrics.jsonl"
+
+
+def create(directory: Path, tree: dict[str, Any], overwrite: bool) -> None:
+    """Make the directory with its resolved configuration; UserError if it is used or cannot be written.
+
+    From then on it is a run, whatever becomes of it: of two that start at once, one writes the configuration.
+    """
+    used = f"{directory} is in use; gan resume {directory}, or give another --run or --overwrite"
+    try:
+        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+            if not overwrite:
+                raise UserError(used)
+            _refuse_what_is_no_run(directory)
+            shutil.rmtree(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        with (directory / CONFIG).open("x", encoding="utf-8") as file:
+            file.write(_dump(tree))
+    except FileExistsError:
+        raise UserError(used) from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{directory}: cannot write there ({reason}); give another place with --run") from None
+
+
+def _refuse_what_is_no_run(directory: Path) -> None:
+    """UserError for what --overwrite must not empty."""
+    place = directory.resolve()
+    if any(home.is_relative_to(place) for home in (Path.cwd(), Path(os.path.expanduser("~")).resolve())):
+        raise UserError(f"{directory} holds the working or home directory, so --overwrite does not empty it")
+    try:
+        tree = yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        tree = None
+    if not isinstance(tree, dict) or not tree.keys() >= RESOLVED:
+        raise UserError(f"{directory} is not a run (no {CONFIG} of gan fit's), so --overwrite does not empty it")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's content; the old one or the new one is there at any time."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def write_config(directory: Path, tree: dict[str, Any]) -> None:
+    """Write the resolved configuration."""
+    write_text(directory / CONFIG, _dump(tree))
+
+
+def _dump(tree: dict[str, Any]) -> str:
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+
+
+def write_provenance(directory: Path, entry: dict[str, Any]) -> None:
+    """Add an entry to `provenance.json`: one for the start, one for each resumption."""
+    path = directory / PROVENANCE
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    except ValueError as error:
+        raise UserError(f"{path}: not readable as JSON ({error}); move it away to go on without it") from None
+    write_text(path, json.dumps([*entries, entry], indent=1, default=str) + "\n")
+
+
+def forget_after(directory: Path, step: int) -> None:
+    """Drop the metric rows of steps that a resumed run will do again."""
+    path = directory / METRICS
+    if path.is_file():
+        rows = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        write_text(path, "".join(f"{row}\n" for row in rows if _step(row) <= step))
+
+
+def _step(row: str) -> float:
+    """The step of a metric row; infinity for one that a crash cut off."""
+    try:
+        return json.loads(row)["step"]
+    except (ValueError, KeyError, TypeError):
+        return math.inf

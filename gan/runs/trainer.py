@@ -1,0 +1,83 @@
+"""What a run asks of Lightning's Trainer: its defaults, its logger, and what two alternating networks rule out."""
+
+import inspect
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning.loggers as loggers
+from pytorch_lightning.profilers import PassThroughProfiler
+
+from gan.base.errors import UserError
+
+NOTHING = nullcontext()
+DDP = "ddp_find_unused_parameters_true"  # what plain ddp must be where two networks alternate
+PRECISIONS = ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16")  # autocast; the weights stay in 32 bits
+NO_EFFECT = {  # argument -> what the user may have meant
+    "log_every_n_steps": "use --scalars.every_n_steps",
+    **dict.fromkeys(("val_check_interval", "check_val_every_n_epoch"), "use --evaluation.every_n_steps"),
+    **dict.fromkeys(("limit_val_batches", "limit_test_batches"), "use --evaluation.num_samples"),
+    **dict.fromkeys(("num_sanity_val_steps", "limit_predict_batches", "overfit_batches"), "nothing uses it"),
+}
+TRAINER_DEFAULTS = {"max_epochs": -1, "devices": 1, "accelerator": "auto", "strategy": "auto", "max_steps": 10_000}
+
+
+class NoProfiler(PassThroughProfiler):
+    """Lightning's own default, without a generator object for each of the 150 hook calls of a step (0.2 ms)."""
+
+    def profile(self, action_name: str) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Nothing, at no cost."""
+        return NOTHING
+
+
+def logger(choice: Any, directory: Path, first_step: int | None) -> Any:
+    """TensorBoard's logger by default, its events after `first_step` superseded; any other writes into the run too."""
+    if isinstance(choice, list):
+        return [logger(item, directory, first_step) for item in choice]
+    if choice is True:
+        choice = "TensorBoardLogger"
+    if isinstance(choice, str):
+        choice = {"class_path": choice}
+    if not isinstance(choice, Mapping):
+        return choice
+    name = str(choice.get("class_path")).rpartition(".")[2]
+    arguments: dict[str, Any] = {}
+    if "save_dir" in inspect.signature(getattr(loggers, name, _no_logger)).parameters:
+        arguments = {"save_dir": str(directory)}
+    if name == "TensorBoardLogger":
+        arguments |= {"name": "", "version": "", "default_hp_metric": False}
+        if first_step is not None:
+            arguments["purge_step"] = first_step + 1
+    return {**choice, "init_args": arguments | (choice.get("init_args") or {})}
+
+
+def _no_logger() -> None:
+    """Stands for a class that is not one of Lightning's loggers."""
+
+
+def check_trainer(settings: dict[str, Any]) -> None:
+    """Plain ddp, and several devices, become the DDP that two networks need; clipping and the like are refused.
+
+    So is what would have no effect: there are no validation loops, and the callbacks have clocks of their own.
+    """
+    several = str(settings.get("devices", 1)) != "1" or settings.get("num_nodes", 1) != 1
+    if settings.get("strategy") == "ddp" or (settings.get("strategy") == "auto" and several):
+        settings["strategy"] = DDP
+    if settings["strategy"] not in ("auto", DDP):
+        raise UserError(
+            f"trainer.strategy: {settings['strategy']!r} does not work with two alternating optimizers; "
+            f"allowed: auto, ddp (run as {DDP})"
+        )
+    for name, neutral in (("gradient_clip_val", None), ("accumulate_grad_batches", 1)):
+        if settings.get(name, neutral) not in (neutral, None):
+            raise UserError(f"trainer.{name}: Lightning ignores or refuses it with two optimizers; remove it")
+    for name, advice in NO_EFFECT.items():
+        if settings.get(name) is not None:
+            raise UserError(f"trainer.{name} has no effect here; {advice}")
+    if str(settings.get("precision", "32")) not in PRECISIONS:
+        raise UserError(
+            f"trainer.precision: {settings['precision']!r} does not work here; allowed: 32-true, bf16-mixed, 16-mixed"
+        )
+    if settings.get("default_root_dir") is not None:
+        raise UserError("trainer.default_root_dir: a run writes into its own directory; give --run DIR")

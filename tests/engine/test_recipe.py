@@ -1,0 +1,153 @@
+"""Recipes: values that check themselves, diffs that merge."""
+
+import json
+
+import pytest
+from support import tiny_recipe
+
+from gan.base.errors import UserError
+from gan.engine.recipe import Recipe
+from gan.variants import VARIANTS
+from gan.variants.mlp_gan import MLPGAN
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_round_trips_as_plain_values(variant):
+    recipe = VARIANTS[variant].defaults
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert recipe.merged({}) == recipe
+
+
+def test_mappings_merge_key_by_key_and_null_removes():
+    recipe = MLPGAN.defaults
+    assert recipe.merged({"generator": {"activation": {"slope": 0.1}}}).generator["widths"] == [1200, 1200]
+    assert recipe.merged({"generator": {"activation": {"slope": 0.1}}}).generator["activation"]["name"] == "leaky_relu"
+    assert set(recipe.merged({"generator_schedules": {"momentum": None}}).generator_schedules) == {"lr"}
+    assert recipe.merged({"generator_weights": "glorot_uniform"}).generator_weights == {"name": "glorot_uniform"}
+    assert recipe.merged({"prior": {"name": "uniform", "bound": 2.0}}).prior == {"name": "uniform", "bound": 2.0}
+    assert recipe == MLPGAN.defaults  # nothing above changed the defaults
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pror": "normal"}, "did you mean 'prior'"),
+        ({"prior": "unifrm"}, "did you mean 'uniform'"),
+        ({"prior": {"name": "uniform", "bond": 1.0}}, "did you mean 'bound'"),
+        ({"prior": 3}, "recipe.prior"),
+        ({"prior": "nowhere.to.be.found"}, "cannot import"),
+        ({"loss": {"name": "minimax", "x": 1}}, "has no parameter 'x'"),
+        ({"loss": {"name": "minimax", "real_label": 2.0}}, "recipe.loss 'minimax': cannot be used"),
+        ({"generator": {"width": [10]}}, "did you mean 'widths'"),
+        ({"generator": {"widths": "wide"}}, "widths must be"),
+        ({"generator": {"output": "relu"}}, "output must be one of"),
+        ({"generator": {"activation": "gelu"}}, "activation"),
+        ({"generator": {"activation": {"slope": "x"}}}, "slope must be"),
+        ({"generator_weights": {"bound": None}}, "needs bound"),
+        ({"generator_optimizer": {"lr": "fast"}}, "lr must be"),
+        ({"generator_optimizer": {"lr": True}}, "lr must be"),
+        ({"generator_optimizer": "adam"}, "remove the schedule with null"),
+        ({"generator_schedules": {"beta": {"name": "linear_ramp", "final": 1.0, "updates": 2}}}, "'beta'"),
+        ({"generator_penalties": {"l3": 1.0}}, "did you mean 'l2'"),
+        ({"generator_penalties": {"l2": "x"}}, "must be a number"),
+        ({"generator_penalties": {"l2": float("nan")}}, "must be a number"),
+        ({"generator_optimizer": {"lr": -1.0}}, "recipe.generator_optimizer: cannot be used"),
+        ({"generator_optimizer": {"momentum": -1.0}}, "recipe.generator_optimizer: cannot be used"),
+        ({"generator_weights": {"name": "normal", "std": -1.0}}, "recipe.generator_weights"),
+        ({"generator_weights": {"bound": -1.0}}, "recipe.generator_weights"),
+        ({"generator_schedules": {"lr": {"factor": 0.0}}}, "recipe.generator_schedules.lr: cannot be used"),
+        ({"generator": {"widths": [-5]}}, "widths must be"),
+        ({"generator": {"widths": [0]}}, "widths must be"),
+        ({"discriminator": {"dropout": 2.0}}, "recipe.discriminator: cannot be used"),
+        ({"latent_dim": 10**12}, "latents of 1000000000000 numbers"),
+        ({"generator": {"widths": [10**6, 10**6]}}, "parameters; allowed"),
+        ({"prior": "torch.randn"}, "recipe.prior"),
+        ({"loss": "torch.relu"}, "recipe.loss 'torch.relu': cannot be used"),
+        ({"loss": "torch.get_num_threads"}, "not a gan.parts.losses.Loss"),
+        ({"discriminator_penalties": {"r1": {"interval": 4}}}, "must be a number"),
+        ({"discriminator_penalties": {"r1": {"weight": 1.0, "interval": 0}}}, "interval must be a whole number"),
+        ({"discriminator_penalties": {"r1": {"weight": 1.0, "centre": 0}}}, "has no parameter 'centre'"),
+        ({"discriminator_penalties": {"consistency": {"weight": 1.0, "pixels": 0}}}, "consistency: cannot be used"),
+        ({"discriminator_penalties": {"gradient_penalty": {"weight": 1, "target": "x"}}}, "target must be float"),
+        ({"discriminator": {"outputs": 3}}, "follows from recipe.auxiliary"),
+        ({"auxiliary": {"name": "classes", "weight": "x"}}, "weight must be float"),
+        ({"auxiliary": {"name": "classes", "weight": float("nan")}}, "weight must be 0 or more"),
+        ({"auxiliary": 3}, "recipe.auxiliary: 3 is not a choice"),
+        ({"auxiliary": "classes"}, "D reads the labels and G does not"),
+        ({"generator_penalties": {"r1": 1.0}}, "recipe.generator_penalties: unknown name 'r1'; allowed: l2"),
+        ({"discriminator_penalties": {"r1": {"weight": 1.0, "name": "r2"}}}, "has no parameter 'name'"),
+        ({"discriminator_penalties": {"gan.parts.losses.hinge": 1.0}}, "gan.parts.losses.hinge: cannot be used"),
+        ({"discriminator_penalties": {"os.getcwd": 1.0}}, "os.getcwd: cannot be used"),
+        ({"augmentations": {"translation": {"name": "cutout"}}}, "has no parameter 'name'"),
+        ({"balance": 5}, "recipe.balance must be"),
+        ({"balance": {"low": "a", "high": 1}}, "needs numbers"),
+        ({"balance": {"low": 0.1, "high": 0.9}, "loss": "wasserstein"}, "accuracy means nothing"),
+        ({"weight_clip": 10**400}, "weight_clip must be a number"),
+        ({"loss": {"name": "least_squares", "real": float("inf")}}, "recipe.loss 'least_squares': cannot be used"),
+        (
+            {
+                "generator_optimizer": {"name": "rmsprop", "lr": 1e-3, "smoothing": 0.9},
+                "generator_schedules": {
+                    "momentum": None,
+                    "smoothing": {"name": "linear_ramp", "final": 0, "updates": 2},
+                },
+            },
+            "is not given a 'smoothing' to vary; allowed: lr",
+        ),
+        ({"augmentations": {"translation": 0.1}}, "must be a mapping"),
+        ({"augmentations": {"rotation": {}}}, "allowed: .*translation"),
+        ({"augmentations": {"translation": {"ratio": 7.0}}}, "recipe.augmentations.translation: cannot be used"),
+        ({"auxiliary": "code"}, "needs the prior coded"),
+        ({"auxiliary": {"name": "code", "categories": 3}, "prior": "coded"}, "same categories"),
+        ({"auxiliary": "torch.get_num_threads"}, "makes no gan.parts.auxiliaries.Auxiliary"),
+        ({"prior": "coded", "latent_dim": 12}, "recipe.prior: cannot be used"),
+        ({"packing": 3}, "does not divide"),
+        ({"packing": 0}, "packing must be a whole number of at least 1"),
+        ({"packing": 2, "auxiliary": "code", "prior": "coded", "latent_dim": 16}, "recipe.packing"),
+        ({"pretraining": -1}, "pretraining must be a whole number of at least 0"),
+        ({"weight_clip": -0.1}, "weight_clip must be a number from 0"),
+        ({"ema_decay": 1.0}, "ema_decay must be a number from 0 to below 1"),
+        ({"updates": "joint"}, "must be one of alternating, simultaneous"),
+        ({"updates": "simultaneous", "discriminator_update": "real_then_fake"}, "needs one D update a batch"),
+        ({"output_bias": "mean"}, "must be one of drawn, marginals"),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"batch_size": 12.5}, "batch_size must be"),
+        ({"latent_dim": True}, "latent_dim must be"),
+        ({"latent": "same"}, "must be one of fresh, shared"),
+        ({"step_count": "both"}, "must be one of own, shared"),
+        ({"sampling": 3}, "must be one of permutation, replacement"),
+        ({"discriminator_update": "twice"}, "must be one of joint, real_then_fake"),
+        ({"balance": {"low": 0.9, "high": 0.1}}, "low <= high"),
+        ({"balance": {"low": 0.1, "hihg": 0.9}}, "did you mean 'high'"),
+        ({"balance": {"low": 0.1, "high": 0.9}, "d_steps": 2}, "d_steps = g_steps = 1"),
+    ],
+)
+def test_mistakes_get_one_clear_line(change, message):
+    with pytest.raises(UserError, match=message) as caught:
+        MLPGAN(MLPGAN.defaults.merged(change))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_penalty_is_a_weight_or_a_mapping_that_merges():
+    recipe = MLPGAN.defaults.merged({"discriminator_penalties": {"r1": 10}})
+    assert recipe.discriminator_penalties == {"r1": {"weight": 10, "interval": 1}}
+    lazy = recipe.merged({"discriminator_penalties": {"r1": {"interval": 16}}})
+    assert lazy.discriminator_penalties == {"r1": {"weight": 10, "interval": 16}}
+    assert lazy.merged({"discriminator_penalties": {"r1": 2.5}}).discriminator_penalties["r1"]["interval"] == 16
+    assert lazy.merged({"discriminator_penalties": {"r1": None}}).discriminator_penalties == {}
+    assert Recipe.from_dict(lazy.to_dict()) == lazy
+
+
+def test_values_of_an_older_recipe_get_the_defaults_of_newer_fields():
+    values = tiny_recipe("MLPGAN", {"generator_penalties": {"l2": 0.8}}).to_dict()
+    older = values | {"generator_penalties": {"l2": 0.8}}
+    for newer in ("auxiliary", "weight_clip", "augmentations", "packing", "updates", "pretraining", "ema_decay"):
+        del older[newer]
+    assert Recipe.from_dict(older).to_dict() == values
+
+
+def test_a_missing_value_is_named():
+    values = tiny_recipe("MLPGAN").to_dict()
+    del values["batch_size"]
+    with pytest.raises(UserError, match="recipe needs batch_size"):
+        Recipe.from_dict(values)

@@ -1,0 +1,150 @@
+"""Small runs through the command line: `gan(…)` in this process, `process(…)` in one of its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from support import tiny_change
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gan.cli import main
+from gan.measure.scorer import ImageScorer
+from gan.variants import VARIANTS
+
+DATA = ("--data.source=embedded",)
+
+
+def flags(change: dict[str, Any]) -> list[str]:
+    """A recipe's diff as flags of `gan fit`."""
+    return [f"--model.recipe.{field}={json.dumps(value)}" for field, value in change.items()]
+
+
+TINY = {variant: (f"--model={variant}", *flags(tiny_change(variant))) for variant in VARIANTS}
+SMALL = ("--image_grid.num_images=12",)
+QUIET = ("--evaluation.every_n_steps=0", "--image_grid.every_n_steps=0", "--scalars.every_n_steps=0")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def real_statistics_once() -> Iterator[None]:
+    """The real images' statistics cost a second a run and are always the same: test modules import this fixture."""
+    scorers: dict[tuple[int, ...], ImageScorer] = {}
+
+    def scorer(classifier: Any, real: torch.Tensor, floor_images: torch.Tensor) -> ImageScorer:
+        key = (len(real), int(real.sum()), len(floor_images), int(floor_images.sum()))
+        if key not in scorers:
+            scorers[key] = ImageScorer(classifier, real, floor_images)
+        return scorers[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gan.measure.measurement.ImageScorer", scorer)
+        yield
+
+
+def gan(*words: object) -> int:
+    """Run a command in this process; its exit code."""
+    path = list(sys.path)
+    try:
+        with warnings.catch_warnings():
+            main([str(word) for word in words])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    finally:
+        sys.path[:] = path
+    raise AssertionError("main returned without an exit code")
+
+
+def fit(directory: Path, *flags: object, steps: int = 6, variant: str = "MLPGAN") -> Path:
+    """A tiny run without evaluation and logging, unless the flags ask for them; it must end well."""
+    words = (*TINY[variant], *SMALL, *DATA, *QUIET, f"--trainer.max_steps={steps}", f"--run={directory}", *flags)
+    assert gan("fit", *words) == 0
+    return directory
+
+
+def start(*words: object, **settings: Any) -> subprocess.Popen:
+    """The real `gan` command as a process."""
+    executable = shutil.which("gan", path=str(Path(sys.executable).parent)) or shutil.which("gan")
+    assert executable, "the package is not installed: pip install -e ."
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"} | settings.pop("environment", {})
+    command = [executable, *(str(word) for word in words)]
+    # A shell's background job, where the tests may run, ignores Ctrl-C, and its children inherit that.
+    settings["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **settings
+    )
+
+
+def process(*words: object, **settings: Any) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of the real `gan` command."""
+    with start(*words, **settings) as running:
+        try:
+            out, err = running.communicate(timeout=240)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            raise
+    return running.returncode, out, err
+
+
+def checkpoint(run: Path, kind: str = "last") -> dict[str, Any]:
+    """The only checkpoint of that kind in a run."""
+    (path,) = (run / "checkpoints").glob(f"{kind}_step_*.ckpt")
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def rows(run: Path) -> list[dict[str, Any]]:
+    """`metrics.jsonl`, read by a parser that knows no NaN."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    return [json.loads(line, parse_constant=refuse) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def scalars(run: Path) -> dict[str, dict[int, float]]:
+    """Tag -> step -> value, from the event files of a run."""
+    events = EventAccumulator(str(run), size_guidance={"scalars": 0, "images": 0})
+    events.Reload()
+    return {tag: {event.step: event.value for event in events.Scalars(tag)} for tag in events.Tags()["scalars"]}
+
+
+def images(run: Path) -> dict[str, list[int]]:
+    """Tag -> steps of its pictures."""
+    events = EventAccumulator(str(run), size_guidance={"images": 0})
+    events.Reload()
+    return {tag: [event.step for event in events.Images(tag)] for tag in events.Tags()["images"]}
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two trees of plain values and tensors are equal, bit for bit; NaN equals itself."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
+    return a == b or (a != a and b != b)
+
+
+def same_end(a: Path, b: Path) -> None:
+    """Both runs ended in the same weights, optimizer states, round, streams and data position."""
+    first, second = checkpoint(a), checkpoint(b)
+    for key in ("global_step", "state_dict", "optimizer_states", "adversarial", "hyper_parameters"):
+        assert equal(first[key], second[key]), key
+    assert equal(first["ImageDataModule"], second["ImageDataModule"])
+    assert "position" in first["ImageDataModule"]
+
+
+def error_line(captured: str) -> str:
+    """The one line of a user's mistake."""
+    lines = captured.strip().splitlines()
+    assert len(lines) == 1, captured
+    assert lines[0].startswith("gan: error: "), captured
+    return lines[0]

@@ -1,8 +1,10 @@
 """Choices: one shape for every named part of a recipe (prior, init, loss, network, optimizer, data set …).
 
 A choice is a registry key (`normal`), a key with parameters (`{name: truncated_normal, bound: 2}`) or an importable
-path (`mylab.priors.student_t`) for code outside this package. Whatever it names, its parameters are the ones after
-those that the engine supplies; in this package they are keyword-only, and each is checked against its annotation.
+path (`mylab.priors.student_t`) for code outside this package. Its parameters are the keyword-only arguments of what it
+names; the engine supplies the other arguments. Each parameter is checked against its annotation.
+
+A recorded choice holds every parameter, defaults too (`completed`), so that it means the same after a default changes.
 """
 
 import difflib
@@ -11,46 +13,99 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from gan.base.errors import UserError
 
-Choice = str | dict[str, Any]  # in a signature; `normalise` gives the mapping
+Choice = str | dict[str, Any]  # in a signature; `completed` gives the mapping
 
 MANY = 8  # names that an error line does not list
 
 
+class Names:
+    """Marks a parameter that is a choice itself: `activation: Annotated[Choice, Names(ACTIVATIONS)]`."""
+
+    def __init__(self, registry: Mapping[str, Any]) -> None:
+        self.registry = registry
+
+
 def normalise(choice: str | Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """`normal` -> `{"name": "normal"}`; parameters set to null are dropped."""
+    """The choice as a mapping: `normal` becomes `{"name": "normal"}`. UserError for what is no choice."""
     if isinstance(choice, str):
         return {"name": choice}
     if isinstance(choice, Mapping) and isinstance(choice.get("name"), str):
-        return {key: value for key, value in choice.items() if value is not None}
+        return thawed(choice)
     raise UserError(f"{kind}: {choice!r} is not a choice; give a name, or a mapping such as {{name: …, parameter: …}}")
 
 
-def resolve(choice: str | Mapping[str, Any], registry: Mapping[str, Any], kind: str) -> tuple[Callable, dict[str, Any]]:
-    """The object that a choice names, and its parameters, checked against the object's signature.
+def completed(
+    choice: str | Mapping[str, Any], registry: Mapping[str, Any], kind: str, engines: Collection[str] = ()
+) -> dict[str, Any]:
+    """The choice with all its parameters: given ones first, then defaults. Choices among them are complete, too.
 
-    Raises UserError for an unknown name, an import that fails and parameters that are unknown or of the wrong type.
+    Raises UserError for an unknown name, an import that fails, parameters that are unknown, missing or of the wrong
+    type, and those of `engines`, which the engine supplies. What takes any keyword, or has no signature, adds no
+    defaults.
     """
-    parameters = normalise(choice, kind)
-    name = parameters.pop("name")
+    given = normalise(choice, kind)
+    target = named(given["name"], registry, kind)
+    values = {key: value for key, value in given.items() if key != "name"}
+    what = f"{kind} {given['name']!r}"
+    for key in values.keys() & set(engines):
+        raise UserError(f"{what}: {key} follows from the rest of the recipe; remove it")
+    own = check_parameters(target, values, what)
+    for name, parameter in own.items():
+        if (
+            name not in (*values, *engines)
+            and parameter.default is not parameter.empty
+            and _is_plain(parameter.default)
+        ):
+            values[name] = thawed(parameter.default)
+    for name, hint in _hints(target).items() if own else ():
+        if values.get(name) is None:
+            continue
+        for mark in getattr(hint, "__metadata__", ()):
+            if isinstance(mark, Names):
+                values[name] = completed(values[name], mark.registry, name)
+    return {"name": given["name"], **values}
+
+
+def resolve(
+    choice: str | Mapping[str, Any], registry: Mapping[str, Any], kind: str, engines: Collection[str] = ()
+) -> tuple[Callable, dict[str, Any]]:
+    """The object that a choice names, and all its parameters. Raises UserError as `completed` does."""
+    parameters = completed(choice, registry, kind, engines)
+    return named(parameters.pop("name"), registry, kind), parameters
+
+
+def named(name: str, registry: Mapping[str, Any], kind: str) -> Any:
+    """The object that a name stands for: of the registry, or at an importable path."""
     if name in registry:
-        target = registry[name]
-    elif "." in name:
-        target = import_path(name, kind)
-    else:
-        raise UserError(f"{kind}: unknown name {name!r}; {nearest(name, registry)}")
-    check_parameters(target, parameters, f"{kind} {name!r}")
-    return target, parameters
+        return registry[name]
+    if "." in name:
+        return import_path(name, kind)
+    raise UserError(f"{kind}: unknown name {name!r}; {nearest(name, registry)}")
 
 
 def bound(target: Callable[..., Any], parameters: dict[str, Any]) -> Callable[..., Any]:
-    """`target` with its parameters, itself where there are none: what is no function takes none."""
+    """`target` with its parameters bound; `target` itself where there are none."""
     return partial(target, **parameters) if parameters else target
+
+
+def frozen(value: Any) -> Any:
+    """Plain values that nobody can change: mappings are read-only and lists are tuples, at every depth."""
+    if isinstance(value, Mapping):
+        return types.MappingProxyType({key: frozen(item) for key, item in value.items()})
+    return tuple(map(frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def thawed(value: Any) -> Any:
+    """A copy of plain values as dicts and lists, at every depth, fit for YAML, JSON and a checkpoint."""
+    if isinstance(value, Mapping):
+        return {key: thawed(item) for key, item in value.items()}
+    return list(map(thawed, value)) if isinstance(value, list | tuple) else value
 
 
 def is_number(value: Any) -> bool:
@@ -83,22 +138,26 @@ def nearest(name: object, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" + (f" ({allowed})" if len(known) <= MANY else "")
 
 
-def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> None:
-    """Refuse parameters that `target` does not take, lacks, or takes in another type."""
+def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> dict[str, inspect.Parameter]:
+    """The parameters that `target` has, by name. UserError for values that it does not take, lacks, or has no type for.
+
+    They are its keyword-only arguments. A class from elsewhere that has none (torch.optim.RMSprop) has those with a
+    default; a function from elsewhere that has none may be given those, but what has a default may be the engine's.
+    """
     if not callable(target):
-        if parameters:  # a bundle of functions, such as a loss, takes none
+        if parameters:  # a bundle of functions, such as a loss
             raise UserError(f"{what} takes no parameters; remove {', '.join(parameters)}")
-        return
+        return {}
     try:
         signature = inspect.signature(target).parameters.values()
     except ValueError:  # written in C, without a signature
         if parameters:
             raise UserError(f"{what} takes no parameters that can be checked; wrap it in a function") from None
-        return
+        return {}
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature):
-        return
+        return {}
     own = {p.name: p for p in signature if p.kind is p.KEYWORD_ONLY}
-    # Code from elsewhere (torch.optim.RMSprop) has no keyword-only part: there, what has a default is a parameter.
+    keyword_only = bool(own)
     own = own or {p.name: p for p in signature if p.default is not p.empty}
     for key in parameters:
         if key not in own:
@@ -106,10 +165,26 @@ def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> N
     missing = [p.name for p in own.values() if p.default is p.empty and p.name not in parameters]
     if missing:
         raise UserError(f"{what} needs {', '.join(missing)}; give it as {{name: …, {missing[0]}: …}}")
-    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    hints = _hints(target)
     for key, value in parameters.items():
-        if key in hints and not _fits(value, hints[key]):
+        default = own[key].default
+        if key in hints and not (value is None and default is None) and not _fits(value, hints[key]):
             raise UserError(f"{what}: {key} must be {_in_words(hints[key])}, got {value!r}")
+    return own if keyword_only or inspect.isclass(target) else {}
+
+
+def _hints(target: Any) -> dict[str, Any]:
+    """The annotations of a class's constructor or of a function, with their marks."""
+    return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a default can be written into a file as it is."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def foreign_names(tree: Any, called: bool = False) -> Iterator[str]:
@@ -131,8 +206,12 @@ def foreign_names(tree: Any, called: bool = False) -> Iterator[str]:
             yield from foreign_names(value, called)
 
 
-def merge(base: Any, change: Any) -> Any:
-    """`base` with `change` over it, key by key; null removes a key, another name replaces a whole choice."""
+def merge(base: Any, change: Any, remove: bool = False) -> Any:
+    """`base` with `change` over it, key by key; another name replaces a whole choice.
+
+    A null in `change` removes a key: with `remove` from the result, else it stands there as a null, which removes the
+    key when the result itself is laid over something.
+    """
     if isinstance(change, str) and isinstance(base, Mapping) and "name" in base:
         change = {"name": change}
     if isinstance(base, str) and isinstance(change, Mapping):
@@ -140,18 +219,32 @@ def merge(base: Any, change: Any) -> Any:
     if isinstance(change, int | float) and isinstance(base, Mapping) and "weight" in base and "name" not in base:
         change = {"weight": change}  # of a penalty, whose interval and parameters stay
     if not (isinstance(base, Mapping) and isinstance(change, Mapping)):
-        return change
+        return without_nulls(change) if remove else change
     if isinstance(change.get("name"), str) and change["name"] != base.get("name", change["name"]):
-        return dict(change)
+        return without_nulls(change) if remove else dict(change)
     merged = dict(base)
     for key, value in change.items():
-        merged[key] = None if value is None else merge(base.get(key), value)
+        if value is not None:
+            merged[key] = merge(base.get(key), value, remove)
+        elif remove:
+            merged.pop(key, None)
+        else:
+            merged[key] = None
     return merged
+
+
+def without_nulls(value: Any) -> Any:
+    """Plain values without the keys that are null, at every depth of mappings."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return value
 
 
 def _fits(value: Any, hint: Any) -> bool:
     """Whether a plain value has the annotated type; an int passes for a float, a bool never for a number."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _fits(value, arguments[0])
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, argument) for argument in arguments)
     if origin is typing.Literal:
@@ -167,6 +260,8 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _in_words(hint: Any) -> str:
     """An annotation, for an error line: `int`, `str | None`, `'grey' or 'rgb'`."""
+    if typing.get_origin(hint) is typing.Annotated:
+        return _in_words(typing.get_args(hint)[0])
     if typing.get_origin(hint) is typing.Literal:
         return " or ".join(map(repr, typing.get_args(hint)))
     return hint.__name__ if type(hint) is type else str(hint)

@@ -21,3 +21,10 @@ def usable(what: str) -> Iterator[None]:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise UserError(f"{what}: cannot be used ({reason})") from error
+
+
+def whole(value: object, name: str, least: int = 0) -> int:
+    """`value`, a whole number of at least `least`. UserError, which names it, for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UserError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return value

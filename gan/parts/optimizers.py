@@ -107,5 +107,27 @@ def linear_ramp(initial: float, step: int, *, final: float, updates: int) -> flo
     return final if step >= updates else initial + (final - initial) * step / updates
 
 
+# Where a parameter of a recipe's optimizer stands in PyTorch's parameter groups, if not under its own name.
+PLACES: dict[str, tuple[str, int | None]] = {
+    "beta1": ("betas", 0),
+    "beta2": ("betas", 1),
+    "epsilon": ("eps", None),
+    "smoothing": ("alpha", None),
+}
+
+
+def read_value(group: dict[str, Any], name: str) -> float | None:
+    """A value of an optimizer's parameter group by its name in a recipe; None where the group has no such value."""
+    key, place = PLACES.get(name, (name, None))
+    value = group.get(key)
+    return value if place is None or value is None else value[place]
+
+
+def write_value(group: dict[str, Any], name: str, value: float) -> None:
+    """Set a value of an optimizer's parameter group by its name in a recipe."""
+    key, place = PLACES.get(name, (name, None))
+    group[key] = value if place is None else tuple(value if i == place else old for i, old in enumerate(group[key]))
+
+
 OPTIMIZERS = {"momentum_sgd": momentum_sgd, "adam": adam, "tensorflow_adam": tensorflow_adam, "rmsprop": rmsprop}
 SCHEDULES: dict[str, Callable[..., float]] = {"exponential_decay": exponential_decay, "linear_ramp": linear_ramp}

@@ -1,9 +1,9 @@
-"""Penalties: functions of (network, real, fake, labels, noise) that return a scalar, weighted by the recipe.
+"""Penalties: functions of (network, real, fake, labels, noise, step) that return a scalar, weighted by the recipe.
 
 For D's penalties `real` and `fake` are (N, C, H, W) as it sees them, detached; for the generator's they are the batch
 that its round was trained on, and its own fakes. `labels` are (N,) or None. `network(images, labels)` gives (N, 1 + K):
 a logit, which alone is looked at, and the outputs of an auxiliary head. Random numbers come from `noise`, on its
-device, and from nowhere else. Logits are computed in float32 at least, whatever the autocast: differences and squares
+device, and from nowhere else. `step` is the number of generator updates before this update. Logits are computed in float32 at least, whatever the autocast: differences and squares
 of gradients lose their digits in bfloat16.
 """
 
@@ -12,8 +12,10 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor, nn
 
+Labels = Tensor | None  # (N,) int64
 
-def l2(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None, noise: Generator) -> Tensor:
+
+def l2(network: nn.Module, real: Tensor, fake: Tensor, labels: Labels, noise: Generator, step: int) -> Tensor:
     """½ Σ w² over weight matrices, not biases (tf.contrib.layers.l2_regularizer; 001 builds it and never adds it)."""
     weights = [
         p for name, p in network.named_parameters() if name.endswith(("weight", "weight.original")) and p.dim() > 1
@@ -22,7 +24,14 @@ def l2(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None, no
 
 
 def gradient_penalty(
-    network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None, noise: Generator, *, target: float = 1.0
+    network: nn.Module,
+    real: Tensor,
+    fake: Tensor,
+    labels: Tensor | None,
+    noise: Generator,
+    step: int,
+    *,
+    target: float = 1.0,
 ) -> Tensor:
     """E[(‖∇D(x̂)‖ - target)²] at x̂ = α x + (1 - α) G(z), α ~ U(0, 1) an image (WGAN-GP; Gulrajani et al., 2017, eq. 3).
 
@@ -33,7 +42,14 @@ def gradient_penalty(
 
 
 def dragan(
-    network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None, noise: Generator, *, spread: float = 0.5
+    network: nn.Module,
+    real: Tensor,
+    fake: Tensor,
+    labels: Tensor | None,
+    noise: Generator,
+    step: int,
+    *,
+    spread: float = 0.5,
 ) -> Tensor:
     """E[(‖∇D(x̂)‖ - 1)²] around the data: x̂ = x + α · spread · std(x) · u (Kodali et al., 2017).
 
@@ -47,23 +63,30 @@ def dragan(
     return _distance_from(1.0, _gradients(network, real + share * perturbation, labels))
 
 
-def r1(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None, noise: Generator) -> Tensor:
+def r1(network: nn.Module, real: Tensor, fake: Tensor, labels: Labels, noise: Generator, step: int) -> Tensor:
     """½ E‖∇D(x)‖² (Mescheder et al., 2018, eq. 9); the weight is their γ."""
     return _gradients(network, real, labels).square().sum(1).mean() / 2
 
 
-def r2(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None, noise: Generator) -> Tensor:
+def r2(network: nn.Module, real: Tensor, fake: Tensor, labels: Labels, noise: Generator, step: int) -> Tensor:
     """½ E‖∇D(G(z))‖² (Mescheder et al., 2018, eq. 10); the weight is their γ."""
     return _gradients(network, fake, labels).square().sum(1).mean() / 2
 
 
-def zero_centred(network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None, noise: Generator) -> Tensor:
+def zero_centred(network: nn.Module, real: Tensor, fake: Tensor, labels: Labels, noise: Generator, step: int) -> Tensor:
     """R1 + R2, as R3GAN has them (Huang et al., 2024); in two passes, since D may have batch statistics."""
-    return r1(network, real, fake, labels, noise) + r2(network, real, fake, labels, noise)
+    return r1(network, real, fake, labels, noise, step) + r2(network, real, fake, labels, noise, step)
 
 
 def consistency(
-    network: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None, noise: Generator, *, pixels: int = 2
+    network: nn.Module,
+    real: Tensor,
+    fake: Tensor,
+    labels: Tensor | None,
+    noise: Generator,
+    step: int,
+    *,
+    pixels: int = 2,
 ) -> Tensor:
     """E(D(x) - D(T(x)))² + E(D(G(z)) - D(T(G(z))))² (balanced consistency; Zhao et al., 2021), T a random shift.
 

@@ -5,9 +5,16 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gan.base.choices import Choice
 from gan.parts.networks.labels import LABELS, beside_image, beside_latent, check_classes, projected
-from gan.parts.networks.layers import MinibatchStdDev, check_sizes, check_word, constrained, output_range, smallest_map
+from gan.parts.networks.layers import (
+    Activation,
+    MinibatchStdDev,
+    check_sizes,
+    check_word,
+    constrained,
+    output_range,
+    smallest_map,
+)
 from gan.parts.networks.layers import activation as resolve_activation
 
 
@@ -30,7 +37,7 @@ class DCGANGenerator(nn.Module):
         *,
         channels: list[int],
         dense: list[int] | None = None,
-        activation: Choice = "relu",
+        activation: Activation = "relu",
         output: str = "tanh",
         norm: str = "batch",
         conditional: bool = False,
@@ -91,7 +98,7 @@ class DCGANDiscriminator(nn.Module):
         *,
         channels: list[int],
         dense: list[int] | None = None,
-        activation: Choice = "leaky_relu",
+        activation: Activation = "leaky_relu",
         norm: str = "none",
         dropout: float = 0.0,
         labels: str = "none",

@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from gan.base.choices import Choice
+from gan.parts.networks.layers import Activation, check_sizes, keras_batch_norm, output_range
 from gan.parts.networks.layers import activation as resolve_activation
-from gan.parts.networks.layers import check_sizes, keras_batch_norm, output_range
 
 
 class FullResolutionGenerator(nn.Module):
@@ -30,7 +29,7 @@ class FullResolutionGenerator(nn.Module):
         dropout: float = 0.0,
         momentum: float = 0.2,
         debiased: bool = False,
-        activation: Choice = "relu",
+        activation: Activation = "relu",
         output: str = "tanh",
     ) -> None:
         super().__init__()

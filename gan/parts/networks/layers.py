@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gan.base.choices import resolve
+from gan.base.choices import Choice, Names, resolve
 from gan.base.errors import UserError
 
 
@@ -23,6 +23,8 @@ ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
 }
+
+Activation = Annotated[Choice, Names(ACTIVATIONS)]  # in a network's signature
 
 # The generator's last activation decides the range that the real images are scaled to.
 OUTPUT_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}

@@ -6,9 +6,8 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from gan.base.choices import Choice
+from gan.parts.networks.layers import Activation, check_sizes, check_word, constrained, output_range
 from gan.parts.networks.layers import activation as resolve_activation
-from gan.parts.networks.layers import check_sizes, check_word, constrained, output_range
 
 
 def _layers(sizes: list[int]) -> nn.ModuleList:
@@ -25,7 +24,7 @@ class MLPGenerator(nn.Module):
         num_classes: int,
         *,
         widths: list[int],
-        activation: Choice = "relu",
+        activation: Activation = "relu",
         output: str = "sigmoid",
     ) -> None:
         super().__init__()
@@ -56,7 +55,7 @@ class MLPDiscriminator(nn.Module):
         num_classes: int,
         *,
         widths: list[int],
-        activation: Choice = "relu",
+        activation: Activation = "relu",
         dropout: float = 0.0,
         norm: str = "none",
         outputs: int = 1,

@@ -11,12 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, interpolate
 
-from gan.base.choices import Choice
 from gan.parts.networks.labels import LABELS, beside_image, beside_latent, check_classes, projected
-from gan.parts.networks.layers import MinibatchStdDev, check_sizes, check_word, constrained, output_range, smallest_map
+from gan.parts.networks.layers import (
+    Activation,
+    MinibatchStdDev,
+    check_sizes,
+    check_word,
+    constrained,
+    output_range,
+    smallest_map,
+)
 from gan.parts.networks.layers import activation as resolve_activation
 
-Activation = Callable[[Tensor], Tensor]
+Function = Callable[[Tensor], Tensor]
 
 
 def _widened(kernels: Tensor) -> Tensor:
@@ -62,7 +69,7 @@ class UpBlock(nn.Module):
     learnt scalar does so, which starts at 0 (SkipInit; De & Smith, 2020, sec. 4).
     """
 
-    def __init__(self, channels: int, out: int, norm: str, activation: Activation) -> None:
+    def __init__(self, channels: int, out: int, norm: str, activation: Function) -> None:
         super().__init__()
         batch = norm == "batch"
         self.activation = activation
@@ -84,7 +91,7 @@ class UpBlock(nn.Module):
 class DownBlock(nn.Module):
     """x -> down(x) + convolutions of x, an activation before each: (N, C, 2H, 2W) -> (N, out, H, W)."""
 
-    def __init__(self, channels: int, out: int, norm: str, activation: Activation) -> None:
+    def __init__(self, channels: int, out: int, norm: str, activation: Function) -> None:
         super().__init__()
         self.activation = activation
         self.convolution = constrained(nn.Conv2d(channels, channels, 3, padding=1), norm)
@@ -113,7 +120,7 @@ class ResidualGenerator(nn.Module):
         num_classes: int,
         *,
         channels: list[int],
-        activation: Choice = "relu",
+        activation: Activation = "relu",
         output: str = "tanh",
         norm: str = "batch",
         conditional: bool = False,
@@ -161,7 +168,7 @@ class ResidualDiscriminator(nn.Module):
         num_classes: int,
         *,
         channels: list[int],
-        activation: Choice = "leaky_relu",
+        activation: Activation = "leaky_relu",
         norm: str = "none",
         labels: str = "none",
         minibatch_stddev: bool = False,

@@ -5,9 +5,15 @@ import sys
 import torch
 from torch import Tensor, nn
 
-from gan.base.choices import Choice
 from gan.base.errors import UserError
-from gan.parts.networks.layers import SameConv2d, SameConvTranspose2d, check_sizes, keras_batch_norm, output_range
+from gan.parts.networks.layers import (
+    Activation,
+    SameConv2d,
+    SameConvTranspose2d,
+    check_sizes,
+    keras_batch_norm,
+    output_range,
+)
 from gan.parts.networks.layers import activation as resolve_activation
 
 NORMS = {"batch": 1, "batch_everywhere": 0, "none": sys.maxsize}  # the first convolution that is normalised
@@ -34,7 +40,7 @@ class StridedGenerator(nn.Module):
         num_classes: int,
         *,
         channels: list[int],
-        activation: Choice = "relu",
+        activation: Activation = "relu",
         output: str = "tanh",
     ) -> None:
         super().__init__()
@@ -85,7 +91,7 @@ class StridedDiscriminator(nn.Module):
         kernel: int = 5,
         strides: list[int] | None = None,
         padded: list[int] | None = None,
-        activation: Choice = "relu",
+        activation: Activation = "relu",
         norm: str = "batch",
         momentum: float | None = None,
         dropout: float = 0.0,

@@ -5,9 +5,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gan.base.choices import Choice
 from gan.base.errors import UserError
-from gan.parts.networks.layers import UpsampledConv2d, check_sizes, keras_batch_norm, output_range
+from gan.parts.networks.layers import Activation, UpsampledConv2d, check_sizes, keras_batch_norm, output_range
 from gan.parts.networks.layers import activation as resolve_activation
 
 UPSAMPLINGS = 2  # 7 -> 14 -> 28
@@ -32,7 +31,7 @@ class UpsamplingGenerator(nn.Module):
         *,
         channels: list[int],
         momentum: float = 0.1,
-        activation: Choice = "leaky_relu",
+        activation: Activation = "leaky_relu",
         output: str = "tanh",
     ) -> None:
         super().__init__()

@@ -1,0 +1,20 @@
+"""Formats of recorded recipes. A recorded recipe means what it meant on its day, whatever the defaults are now.
+
+Format 2 holds every value (`Recipe.to_dict`). Format 1, which has no number in its files, holds what was given: the
+defaults of its day are in `format_1.json`, by registry and name.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gan.base.errors import UserError
+
+FORMAT = 2  # of config.yaml, checkpoints and snapshots
+
+
+def recorded_format(values: Mapping[str, Any], where: str) -> int:
+    """The format that a file says it has; 1 where it says none. UserError for one that this version does not know."""
+    number = values.get("format", 1)
+    if number not in range(1, FORMAT + 1):
+        raise UserError(f"{where}: has format {number!r}; this version of gan reads 1 to {FORMAT}: update gan")
+    return number

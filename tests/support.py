@@ -101,15 +101,17 @@ class Counter(pl.Callback):
 
 
 class Recorder(pl.Callback):
-    """Keeps every batch that was drawn, and what its step returned."""
+    """Keeps every batch that was drawn, the scalars of its step, and who was updated."""
 
     def __init__(self) -> None:
         self.batches: list[Any] = []
         self.outputs: list[dict[str, Tensor]] = []
+        self.updated: list[tuple[str, ...]] = []
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.batches.append(batch)
-        self.outputs.append(outputs)
+        self.outputs.append(outputs["scalars"])
+        self.updated.append(outputs["updated"])
 
 
 def train(

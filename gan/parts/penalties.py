@@ -3,8 +3,8 @@
 For D's penalties `real` and `fake` are (N, C, H, W) as it sees them, detached; for the generator's they are the batch
 that its round was trained on, and its own fakes. `labels` are (N,) or None. `network(images, labels)` gives (N, 1 + K):
 a logit, which alone is looked at, and the outputs of an auxiliary head. Random numbers come from `noise`, on its
-device, and from nowhere else. `step` is the number of generator updates before this update. Logits are computed in float32 at least, whatever the autocast: differences and squares
-of gradients lose their digits in bfloat16.
+device, and from nowhere else. `step` is the number of generator updates before this update. Logits are computed in
+float32 at least, whatever the autocast: differences and squares of gradients lose their digits in bfloat16.
 """
 
 from collections.abc import Callable

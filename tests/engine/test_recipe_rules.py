@@ -158,7 +158,7 @@ def test_packing_shows_d_as_many_images_as_channels_of_one():
 def test_both_players_see_augmented_images():
     """An augmentation that blanks everything leaves D nothing to tell apart, and G no gradient."""
     module = tiny("MLPGAN", {"augmentations": {"cutout": {"ratio": 1.0}}}, seed=1)
-    module._augmenters = [lambda images, noise, step: images * 0]
+    module.augmenters = [lambda images, noise, step: images * 0]
     record = Recorder()
     before = parameters(module.generator)
     train(module, 2, record)

@@ -6,9 +6,8 @@ Recomputed from the networks' recorded inputs and outputs. The embedded digits a
 from copy import deepcopy
 
 import pytest
-import pytorch_lightning as pl
 import torch
-from support import Replay, parameters, same, tiny, train
+from support import Recorder, Replay, parameters, same, tiny, train
 from torch import nn
 from torch.nn.functional import softplus
 
@@ -33,19 +32,6 @@ def calls(network):
 
     network.register_forward_hook(hook)
     return record
-
-
-class Recorder(pl.Callback):
-    """What each step returned, and whose optimizer took each step."""
-
-    def __init__(self):
-        self.outputs, self.updated = [], []
-
-    def on_before_optimizer_step(self, trainer, module, optimizer):
-        self.updated.append("GD"[trainer.optimizers.index(optimizer)])
-
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-        self.outputs.append(outputs)
 
 
 def one_step(module, images, labels):
@@ -103,7 +89,7 @@ def test_penalties_are_taken_at_the_images_that_d_judged(norm, update, monkeypat
     """Packed, and with the very noise that was added to them."""
     given = []
 
-    def recorded(network, real, fake, labels, noise):
+    def recorded(network, real, fake, labels, noise, step):
         given.append(torch.cat([real, fake]))
         return real.new_zeros(())
 
@@ -130,7 +116,7 @@ def test_penalties_are_taken_at_the_images_that_d_judged(norm, update, monkeypat
 @pytest.mark.parametrize("loss", ["relativistic_pairing", "relativistic_average"])
 def test_g_s_update_compares_augmented_fakes_with_augmented_real_images(loss):
     module = tiny("R3GAN", {"loss": loss, "discriminator_penalties": {"r1": None, "r2": None}, "packing": 2}, seed=1)
-    module._augmenters = [lambda images, noise, step: images / 4 + 2]
+    module.augmenters = [lambda images, noise, step: images / 4 + 2]
     judged, made = calls(module.discriminator), calls(module.generator)
     images, labels = digits(8)
     one_step(module, images, labels)
@@ -182,9 +168,9 @@ class Brightness(nn.Module):
 @pytest.mark.parametrize(
     ("slope", "outputs", "updated"),
     [
-        (0.0, (0.3, 0.3), ["D", "G"] * 3),  # calls everything fake: half of it is
-        (-0.7, (0.8, 0.3), ["G"] * 3),  # right of all: D waits
-        (0.7, (-0.2, 0.3), ["D", "G"] * 3),  # calls everything fake, and is surer of real images
+        (0.0, (0.3, 0.3), [("discriminator", "generator")] * 3),  # calls everything fake: half of it is
+        (-0.7, (0.8, 0.3), [("generator",)] * 3),  # right of all: D waits
+        (0.7, (-0.2, 0.3), [("discriminator", "generator")] * 3),  # calls everything fake, and is surer of real images
     ],
 )
 def test_balance_counts_as_real_what_is_above_the_loss_s_boundary(slope, outputs, updated):

@@ -123,7 +123,7 @@ def _logits(network: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor
 def _gradients(network: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
     """The gradient ∇D at each image, (N, C * H * W). It is differentiable in the network's parameters."""
     images = _unrounded(images.detach()).requires_grad_()
-    with torch.autocast(images.device.type, enabled=False):  # a derivative too is computed in its operation's type
+    with torch.autocast(images.device.type, enabled=False):  # it would hold for the backward pass, too
         (gradients,) = torch.autograd.grad(_logits(network, images, labels).sum(), images, create_graph=True)
     return gradients.flatten(1)
 

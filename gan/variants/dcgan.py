@@ -1,4 +1,4 @@
-"""DCGAN: small convolutional GAN (Radford et al., 2016), sized for two cores."""
+"""DCGAN: a small convolutional GAN (Radford et al., 2016), sized for two CPU cores."""
 
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe

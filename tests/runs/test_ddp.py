@@ -6,6 +6,8 @@ import pytest
 import torch
 from run_support import DATA, QUIET, SMALL, TINY, checkpoint, fit, flags, process, rows, same_end
 
+from gan.runs.reader import read_run
+
 DDP = ("--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=ddp")
 FLAGS = (*TINY["MLPGAN"], *SMALL, *DATA, *QUIET, *DDP, "--model.recipe.discriminator.dropout=0.3")
 WATCH = """
@@ -98,7 +100,7 @@ def test_both_processes_together_see_what_one_would(folder, tmp_path):
 def test_one_run_directory_with_one_of_each(folder):
     run = folder / "run"
     assert [row["step"] for row in rows(run)] == [2, 4, 5]
-    assert len(json.loads((run / "provenance.json").read_text())) == 1
+    assert len(read_run(run).provenance) == 1
     assert sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__") == ["run"]
 
 

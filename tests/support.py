@@ -101,15 +101,30 @@ class Counter(pl.Callback):
 
 
 class Recorder(pl.Callback):
-    """Keeps every batch that was drawn, and what its step returned."""
+    """Keeps every batch that was drawn, what its step returned, and whose optimizer took each step: G's or D's."""
 
     def __init__(self) -> None:
         self.batches: list[Any] = []
         self.outputs: list[dict[str, Tensor]] = []
+        self.updated: list[str] = []
+
+    def on_before_optimizer_step(self, trainer: Any, module: Any, optimizer: Optimizer) -> None:
+        self.updated.append("GD"[trainer.optimizers.index(optimizer)])
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.batches.append(batch)
         self.outputs.append(outputs)
+
+
+def calls(network: torch.nn.Module) -> list[tuple[Tensor, Tensor | None, Tensor]]:
+    """(input, labels, output) of each call of a network from now on; labels are None where it was given none."""
+    record: list[tuple[Tensor, Tensor | None, Tensor]] = []
+
+    def hook(network: torch.nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        record.append((inputs[0].detach().clone(), inputs[1] if len(inputs) > 1 else None, output.detach().clone()))
+
+    network.register_forward_hook(hook)
+    return record
 
 
 def train(

@@ -11,6 +11,7 @@ from torch.nn.functional import softplus
 from gan.base.errors import UserError
 from gan.base.images import to_range
 from gan.base.streams import stream
+from gan.parts.augmentations import AUGMENTATIONS
 from gan.parts.penalties import PENALTIES
 from gan.variants import VARIANTS
 
@@ -155,10 +156,10 @@ def test_packing_shows_d_as_many_images_as_channels_of_one():
     assert torch.equal(seen[0][1, 1], real[3, 0])
 
 
-def test_both_players_see_augmented_images():
+def test_both_players_see_augmented_images(monkeypatch):
     """An augmentation that blanks everything leaves D nothing to tell apart, and G no gradient."""
-    module = tiny("MLPGAN", {"augmentations": {"cutout": {"ratio": 1.0}}}, seed=1)
-    module._augmenters = [lambda images, noise, step: images * 0]
+    monkeypatch.setitem(AUGMENTATIONS, "blank", lambda images, noise, step: images * 0)
+    module = tiny("MLPGAN", {"augmentations": {"blank": {}}}, seed=1)
     record = Recorder()
     before = parameters(module.generator)
     train(module, 2, record)

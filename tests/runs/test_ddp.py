@@ -19,11 +19,18 @@ import torch
 
 
 class Watch(pl.Callback):
+    def on_train_start(self, trainer, module):
+        module.generator.register_forward_pre_hook(self.keep)
+
+    def keep(self, generator, inputs):
+        if generator.training:  # not in evaluation, on the first rank alone
+            self.latent = inputs[0]
+
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
         images, _ = batch
         with Path(f"rank{trainer.global_rank}.jsonl").open("a") as file:
             weights = [float(p.detach().double().sum()) for p in module.parameters()]
-            row = {"step": trainer.global_step, "weights": weights, "latent": module._latent[0].tolist()}
+            row = {"step": trainer.global_step, "weights": weights, "latent": self.latent[0].tolist()}
             file.write(json.dumps({**row, "images": images.sum(dim=(1, 2, 3)).tolist()}) + "\\n")
 """
 

@@ -61,9 +61,7 @@ def train(variant: str, seed: int, run: Path, data_root: Path) -> int:
         words += ["--overwrite"] if run.is_dir() else []
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with open(run.parent / f"{run.name}.log", "a") as log:
-        return subprocess.run(
-            [sys.executable, "-m", "gan.cli", *words], env=environment, stdout=log, stderr=log
-        ).returncode
+        return subprocess.run([sys.executable, "-m", "gan", *words], env=environment, stdout=log, stderr=log).returncode
 
 
 def record(variant: str, seed: int, run: Path, code: int) -> dict[str, Any]:

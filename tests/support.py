@@ -32,6 +32,16 @@ TINY_DISCRIMINATORS = {
 }
 
 
+def kind_of_generator(variant: str) -> tuple[str, bool, str]:
+    """What decides how a variant draws images: its network, whether it reads labels, its prior."""
+    recipe = VARIANTS[variant].defaults
+    return recipe.generator["name"], bool(recipe.generator.get("conditional")), recipe.prior["name"]
+
+
+# A variant of each kind: what only draws, saves or loads images runs the same code in the others.
+KINDS_OF_GENERATORS = sorted({kind_of_generator(name): name for name in sorted(VARIANTS, reverse=True)}.values())
+
+
 def tiny_change(variant: str) -> dict[str, Any]:
     """What makes a variant train in milliseconds; the bare trainer has no data whose marginals could be a bias."""
     recipe = VARIANTS[variant].defaults

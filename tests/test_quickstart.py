@@ -17,7 +17,7 @@ FID_BOUND = 5.0  # of the last generator, on the 1,000 embedded test digits
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_quickstart_ends_with_digits(seed, tmp_path):
     command = [
-        *(sys.executable, "-m", "gan.cli", "fit", "--config", "configs/quickstart.yaml"),
+        *(sys.executable, "-m", "gan", "fit", "--config", "configs/quickstart.yaml"),
         *("--data.source=embedded", f"--seed_everything={seed}", f"--run={tmp_path}/run"),
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

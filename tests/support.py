@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from mylab.ada import ADA
+from mylab.bigan import BiGAN
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -13,6 +15,9 @@ from gan.data.sources.mnist import read_embedded
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
 from gan.variants import VARIANTS
+
+# The laws hold for those of a plugin, too, which override hooks that no variant of the package overrides.
+EVERY: dict[str, type[AdversarialModule]] = {**VARIANTS, "ADA": ADA, "BiGAN": BiGAN}
 
 # By the name of the network: variants of one family need no entry of their own.
 TINY_GENERATORS = {
@@ -29,12 +34,13 @@ TINY_DISCRIMINATORS = {
     "strided": {"channels": [3, 4, 5, 6]},
     "residual": {"channels": [4, 6]},
     "maxout": {"widths": [12, 12], "pieces": 2},
+    "mylab.bigan.PairDiscriminator": {"latent_dim": 8, "features": 4},
 }
 
 
 def kind_of_generator(variant: str) -> tuple[str, bool, str]:
     """What decides how a variant draws images: its network, whether it reads labels, its prior."""
-    recipe = VARIANTS[variant].defaults
+    recipe = EVERY[variant].defaults
     return recipe.generator["name"], bool(recipe.generator.get("conditional")), recipe.prior["name"]
 
 
@@ -44,7 +50,7 @@ KINDS_OF_GENERATORS = sorted({kind_of_generator(name): name for name in sorted(V
 
 def tiny_change(variant: str) -> dict[str, Any]:
     """What makes a variant train in milliseconds; the bare trainer has no data whose marginals could be a bias."""
-    recipe = VARIANTS[variant].defaults
+    recipe = EVERY[variant].defaults
     return {
         "generator": TINY_GENERATORS[recipe.generator["name"]],
         "discriminator": TINY_DISCRIMINATORS[recipe.discriminator["name"]],
@@ -56,13 +62,13 @@ def tiny_change(variant: str) -> dict[str, Any]:
 
 def tiny_recipe(variant: str, change: dict[str, Any] | None = None) -> Recipe:
     """A variant's recipe with networks that train in milliseconds."""
-    return VARIANTS[variant].defaults.merged(tiny_change(variant)).merged(change or {})
+    return EVERY[variant].defaults.merged(tiny_change(variant)).merged(change or {})
 
 
 def tiny(variant: str, change: dict[str, Any] | None = None, seed: int = 0) -> AdversarialModule:
     """A variant with tiny networks, initialised from `seed`."""
     torch.manual_seed(seed)
-    return VARIANTS[variant](tiny_recipe(variant, change))
+    return EVERY[variant](tiny_recipe(variant, change))
 
 
 class Digits:

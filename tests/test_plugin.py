@@ -160,7 +160,7 @@ def test_the_one_sided_penalty_of_a_linear_critic(example, length, penalty):
         critic.weight.mul_(length / critic.weight.norm())
     real, fake = torch.rand(2, 5, 3, 2, 2, dtype=torch.float64)
     noise = torch.Generator().manual_seed(0)
-    value = one_sided(lambda images, labels: critic(images.flatten(1)), real, fake, None, noise)
+    value = one_sided(lambda images, labels: critic(images.flatten(1)), real, fake, None, noise, 0)
     assert float(value.detach()) == pytest.approx(penalty, abs=1e-12)
     assert not torch.equal(noise.get_state(), torch.Generator().manual_seed(0).get_state())
 

@@ -1,6 +1,7 @@
 """Named random streams: each source of randomness has its own generator, seeded from the run's seed and its name."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -15,6 +16,22 @@ def stream_seed(name: str, *parts: int) -> int:
 def stream(name: str, *parts: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator on `device` for the stream `name`."""
     return torch.Generator(device).manual_seed(stream_seed(name, *parts))
+
+
+class Streams:
+    """The generators that training draws from, of one process."""
+
+    def __init__(self, run_seed: int, rank: int, device: torch.device) -> None:
+        self.noise = stream("training noise", run_seed, rank, device=device)  # latents, augmentations, penalties
+
+    def state_dict(self, every_process: Callable[[Tensor], list[Tensor]]) -> dict[str, list[Tensor]]:
+        """States by name and rank. `every_process` gives a tensor of each process, by rank."""
+        return {name: every_process(generator.get_state()) for name, generator in vars(self).items()}
+
+    def load_state_dict(self, state: Mapping[str, list[Tensor]], rank: int) -> None:
+        """Go on where `state_dict` was taken; a stream that it does not name starts anew."""
+        for name, states in state.items():
+            vars(self)[name].set_state(states[rank])
 
 
 def global_random_state(device: torch.device) -> Tensor:

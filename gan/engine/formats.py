@@ -4,12 +4,30 @@ Format 2 holds every value (`Recipe.to_dict`). Format 1, which has no number in 
 defaults of its day are in `format_1.json`, by registry and name.
 """
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from gan.base.choices import thawed, without_nulls
 from gan.base.errors import UserError
 
 FORMAT = 2  # of config.yaml, checkpoints and snapshots
+REGISTRIES = {  # field of a recipe -> registry of its choice, or of the choices in it
+    "generator": "GENERATORS",
+    "discriminator": "DISCRIMINATORS",
+    **{f"{player}_{kind}": "INITS" for player in ("generator", "discriminator") for kind in ("weights", "biases")},
+    "prior": "PRIORS",
+    "loss": "LOSSES",
+    "auxiliary": "AUXILIARIES",
+    "generator_optimizer": "OPTIMIZERS",
+    "discriminator_optimizer": "OPTIMIZERS",
+    "generator_schedules": "SCHEDULES",
+    "discriminator_schedules": "SCHEDULES",
+    "generator_penalties": "PENALTIES",
+    "discriminator_penalties": "PENALTIES",
+    "augmentations": "AUGMENTATIONS",
+}
 
 
 def recorded_format(values: Mapping[str, Any], where: str) -> int:
@@ -18,6 +36,41 @@ def recorded_format(values: Mapping[str, Any], where: str) -> int:
     if number not in range(1, FORMAT + 1):
         raise UserError(f"{where}: has format {number!r}; this version of gan reads 1 to {FORMAT}: update gan")
     return number
+
+
+def recorded_recipe(values: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """All values of a recipe that was recorded in the format of this number."""
+    return completed_recipe(values) if number == 1 else thawed(values)
+
+
+def completed_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe of format 1 with the defaults of its day written out, as one of format 2.
+
+    What is named by an importable path keeps its own defaults, which are unknown here.
+    """
+    defaults = json.loads(Path(__file__).with_name("format_1.json").read_text(encoding="utf-8"))
+    recipe = defaults["recipe"] | without_nulls(thawed(values))
+    for field, registry in REGISTRIES.items():
+        known = defaults[registry]
+        if registry in ("PENALTIES", "AUGMENTATIONS"):  # a name to its parameters, or to a penalty's weight
+            for name, given in recipe[field].items():
+                settings = given if isinstance(given, Mapping) else {"weight": given}
+                recipe[field][name] = known.get(name, {}) | settings
+        elif registry == "SCHEDULES":
+            recipe[field] = {value: _completed(choice, known) for value, choice in recipe[field].items()}
+        elif recipe[field] is not None:
+            recipe[field] = _completed(recipe[field], known)
+            if "activation" in recipe[field]:
+                recipe[field]["activation"] = _completed(recipe[field]["activation"], defaults["ACTIVATIONS"])
+    if recipe["balance"] is not None:
+        recipe["balance"] = {"patience": 10, **recipe["balance"]}
+    return recipe
+
+
+def _completed(choice: Any, known: Mapping[str, Any]) -> dict[str, Any]:
+    """A choice with the defaults that its name had."""
+    given = {"name": choice} if isinstance(choice, str) else choice
+    return known.get(given["name"], {}) | given
 
 
 def upgraded_state(state: Mapping[str, Any], global_step: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from gan.base.errors import UserError
 from gan.base.images import pack, to_range
-from gan.base.streams import stream
+from gan.base.streams import Streams
 from gan.engine.building import (
     build_networks,
     names_classes,
@@ -22,13 +22,12 @@ from gan.engine.building import (
     try_a_single_image,
 )
 from gan.engine.look import Judged, Look, Outcome
-from gan.engine.players import PLAYERS, Player
+from gan.engine.players import PLAYERS, Player, make_optimizers
 from gan.engine.recipe import Recipe
-from gan.engine.rounds import Round, Turn
+from gan.engine.rounds import Round
 from gan.engine.sampling import Sampler, in_inference
 from gan.engine.saving import KEY, go_on, go_on_at_the_first_batch, state_of, take_state
 from gan.parts.networks.layers import batch_norms, has_batch_statistics
-from gan.parts.optimizers import TensorFlowAdam
 
 
 class AdversarialModule(pl.LightningModule):
@@ -81,14 +80,11 @@ class AdversarialModule(pl.LightningModule):
         self._needs_labels = networks_read or names_classes(self.recipe)
         self._concatenates = not has_batch_statistics(self.discriminator)
         self._restored: dict[str, Any] | None = None  # a checkpoint's state, until the streams have gone on from it
-        own_loss = type(self).discriminator_loss is not AdversarialModule.discriminator_loss
-        if self.recipe.discriminator_update == "real_then_fake" and own_loss:
-            raise UserError(
-                "recipe.discriminator_update: real_then_fake takes the recipe's loss in two halves, and this variant's "
-                "discriminator has a loss of its own; give joint"
-            )
+        halved = self.recipe.discriminator_update == "real_then_fake"
+        if halved and type(self).discriminator_loss is not AdversarialModule.discriminator_loss:
+            raise UserError("recipe.discriminator_update: real_then_fake halves the recipe's loss; here D has its own")
 
-    # For variants -----------------------------------------------------------------------------------------------------
+    # For variants ---
 
     def add_modules(self, player: str, **modules: nn.Module) -> None:
         """Give a player further modules: attributes of this one, called by a variant's constructor.
@@ -99,10 +95,8 @@ class AdversarialModule(pl.LightningModule):
         for name, module in modules.items():
             if hasattr(self, name):
                 raise ValueError(f"add_modules: {name!r} is an attribute of every variant; choose another name")
-            self.players[player].add(name, module)
             setattr(self, name, module)
-            if name in self.players[player].averages:
-                setattr(self, f"average_{name}", self.players[player].averages[name])
+            setattr(self, f"average_{name}", self.players[player].add(name, module))
 
     def discriminator_loss(self, look: Look) -> Judged:
         """What D minimises on a look, before its penalties: the recipe's loss and that of an auxiliary head."""
@@ -120,7 +114,7 @@ class AdversarialModule(pl.LightningModule):
     def augment(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) as D sees them, real and fake alike, in the same shape."""
         for augment in self.augmenters:
-            images = augment(images, self.noise, self.global_step)
+            images = augment(images, self.streams.noise, self.global_step)
         return images
 
     def after_step(self, outcome: Outcome) -> None:
@@ -137,14 +131,14 @@ class AdversarialModule(pl.LightningModule):
 
     def draw(self, num: int) -> Tensor:
         """Latents (num, latent_dim) from this process's own training stream."""
-        return self.prior((num, self.recipe.latent_dim), self.noise)
+        return self.prior((num, self.recipe.latent_dim), self.streams.noise)
 
     def sampler(self, weights: str | None = None) -> Sampler:
         """A generator with its prior; it shares the weights: the averaged (`ema`) ones where there are, or `raw`."""
         classes = self.hparams["num_classes"] if reads_labels(self.generator) else 0
         return Sampler.of(self.players["generator"], self.prior, self.recipe, classes, weights)
 
-    # Lightning's hooks ------------------------------------------------------------------------------------------------
+    # Lightning's hooks ---
 
     def setup(self, stage: str) -> None:
         """Refuse what this trainer cannot do, try a batch of one image where there is one, agree on the run's seed."""
@@ -155,16 +149,11 @@ class AdversarialModule(pl.LightningModule):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         """Generator's, then discriminator's; only the first moves `global_step`."""
-        generator, discriminator = optimizers = [self.players[name].make_optimizer() for name in PLAYERS]
-        if self.recipe.step_count == "shared":
-            assert isinstance(generator, TensorFlowAdam), "the recipe refuses others"
-            assert isinstance(discriminator, TensorFlowAdam), "the recipe refuses others"
-            discriminator.share_step_count(generator)
-        return optimizers, []
+        return make_optimizers([self.players[name] for name in PLAYERS], self.recipe.step_count == "shared"), []
 
     def on_fit_start(self) -> None:
         """Start the streams, or go on with them; a new run also takes from the data what the recipe wants of them."""
-        self.noise = stream("training noise", self.run_seed, self.global_rank, device=self.device)
+        self.streams = Streams(self.run_seed, self.global_rank, self.device)
         if self._restored is not None:
             go_on(self, self._restored)
         elif self.recipe.output_bias == "marginals":
@@ -185,7 +174,7 @@ class AdversarialModule(pl.LightningModule):
         """Take the round's state; the streams follow once their device is known."""
         self._restored = take_state(self, checkpoint)
 
-    # The step ---------------------------------------------------------------------------------------------------------
+    # The step ---
 
     def training_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> Outcome:
         """One batch: a D update, a G update or both, as the round says."""
@@ -195,8 +184,12 @@ class AdversarialModule(pl.LightningModule):
         scalars: dict[str, Tensor] = {}
         fake = None
         if turn.discriminator:
-            fake = self._fakes_for_discriminator(len(real), labels, turn)
-            scalars |= self._update_discriminator(self._look(real, fake.detach(), labels), step=not together)
+            latent = self.round.latent = self.draw(len(real))
+            # With shared noise one pass of G serves both updates, so it has a graph.
+            shared = turn.generator and self.recipe.latent == "shared" and self.recipe.fakes == "training"
+            with torch.set_grad_enabled(shared), self._predicting():
+                fake = self.generator(latent, labels)
+            scalars |= self._update_discriminator(self._look(real, fake.detach(), labels, latent), step=not together)
             self.images_seen += len(real) * self.trainer.world_size
         if turn.generator:
             scalars |= self._update_generator(real, fake, labels, step=not together)
@@ -209,7 +202,7 @@ class AdversarialModule(pl.LightningModule):
 
     def _update_discriminator(self, look: Look, step: bool) -> dict[str, Tensor]:
         seen = look.seen_real, look.seen_fake  # what penalties see, too
-        with self._only("discriminator"):
+        with self.toggled_optimizer(self._optimizer("discriminator")):
             if self.recipe.discriminator_update == "joint":
                 judged = self.discriminator_loss(look)
                 loss = self._descend("discriminator", judged.loss, *seen, look.labels, step)
@@ -228,27 +221,17 @@ class AdversarialModule(pl.LightningModule):
         """`fake` with a graph, if D's update left one."""
         shared = self.round.latent if self.recipe.latent == "shared" else None
         frozen = batch_norms(self.discriminator) if self.recipe.frozen_batch_norm == "moving" else []
-        with self._only("generator"), in_inference(frozen):
-            if fake is None or not fake.requires_grad:
-                latent = self.draw(len(real)) if shared is None else shared
-                look = self._look(real, self.generator(latent, labels), labels, latent)
-            else:
-                look = self._look(real, fake, labels)
-            loss = self.generator_loss(look)
-            return {"loss/generator": self._descend("generator", loss, real, look.fake, labels, step)}
-
-    def _fakes_for_discriminator(self, num: int, labels: Tensor | None, turn: Turn) -> Tensor:
-        """G(z) of fresh noise. With shared noise one pass of G serves both updates, so it has a graph."""
-        self.round.latent = self.draw(num)
-        shared = turn.generator and self.recipe.latent == "shared" and self.recipe.fakes == "training"
-        with torch.set_grad_enabled(shared), self._predicting():
-            return self.generator(self.round.latent, labels)
+        with self.toggled_optimizer(self._optimizer("generator")), in_inference(frozen):
+            latent = self.draw(len(real)) if shared is None else shared
+            fake = fake if fake is not None and fake.requires_grad else self.generator(latent, labels)
+            loss = self.generator_loss(self._look(real, fake, labels, latent))
+            return {"loss/generator": self._descend("generator", loss, real, fake, labels, step)}
 
     def _descend(
         self, name: str, loss: Tensor, real: Tensor, fake: Tensor, labels: Tensor | None, step: bool
     ) -> Tensor:
         """Penalties and gradients of one player, then its step if it is due. The loss, detached."""
-        loss = self.players[name].penalised(loss, real, fake, labels, self.noise, self.global_step)
+        loss = self.players[name].penalised(loss, real, fake, labels, self.streams.noise, self.global_step)
         self._optimizer(name).zero_grad()
         self.manual_backward(loss)
         if step:
@@ -262,7 +245,7 @@ class AdversarialModule(pl.LightningModule):
         if name == "generator":
             optimizer.step()
         else:  # through the strategy, since LightningOptimizer.step would count as a step of the clock
-            self.trainer.strategy.optimizer_step(optimizer.optimizer, _nothing)
+            self.trainer.strategy.optimizer_step(optimizer.optimizer, lambda: None)  # gradients are there already
             torch.clear_autocast_cache()  # of weights in bfloat16: this batch may go on with the new ones
         player.updates += 1
         if name == "generator" and player.averages:
@@ -283,9 +266,7 @@ class AdversarialModule(pl.LightningModule):
             self.auxiliary = self.recipe.auxiliary_loss(self.global_step)
         return to_range(images, self.real_range), labels
 
-    def _look(self, real: Tensor, fake: Tensor, labels: Tensor | None, latent: Tensor | None = None) -> Look:
-        latent = self.round.latent if latent is None else latent
-        assert latent is not None, "fakes come from a latent"
+    def _look(self, real: Tensor, fake: Tensor, labels: Tensor | None, latent: Tensor) -> Look:
         return Look(real, fake, labels, latent, lambda images: pack(self.augment(images), self.recipe.packing))
 
     def _judge_both(self, look: Look) -> tuple[Tensor, Tensor]:
@@ -314,13 +295,5 @@ class AdversarialModule(pl.LightningModule):
         """G in the mode in which it makes D's fakes."""
         return in_inference(self.generator.modules() if self.recipe.fakes == "inference" else [])
 
-    def _only(self, name: str) -> AbstractContextManager[None]:
-        """Only this player's parameters have gradients inside."""
-        return self.toggled_optimizer(self._optimizer(name))
-
     def _optimizer(self, name: str) -> LightningOptimizer:
         return self.optimizers()[PLAYERS.index(name)]  # type: ignore[index]
-
-
-def _nothing() -> None:
-    """The optimizer's closure: gradients are there already."""

@@ -1,6 +1,6 @@
 """Player: a network with all that moves it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from itertools import chain
 
@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from gan.engine.building import initialise_as
 from gan.engine.recipe import Recipe
-from gan.parts.optimizers import read_value, write_value
+from gan.parts.optimizers import TensorFlowAdam, read_value, write_value
 
 PLAYERS = ("generator", "discriminator")  # in the order of Lightning's optimizers
 
@@ -33,15 +33,16 @@ class Player:
         self.averaged = averaged
         self._keep(name, network)
 
-    def add(self, name: str, module: nn.Module) -> None:
-        """Add a module that is initialised, trained and averaged with the network."""
+    def add(self, name: str, module: nn.Module) -> nn.Module | None:
+        """Add a module that is initialised, trained and averaged with the network. Returns its average, if any."""
         initialise_as(self.name, module, self.recipe)
-        self._keep(name, module)
+        return self._keep(name, module)
 
-    def _keep(self, name: str, module: nn.Module) -> None:
+    def _keep(self, name: str, module: nn.Module) -> nn.Module | None:
         self.modules[name] = module
         if self.averaged:
             self.averages[name] = deepcopy(module).requires_grad_(False)
+        return self.averages.get(name)
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Of the network, then of further modules."""
@@ -95,3 +96,14 @@ class Player:
                     tensor.lerp_(raw[key], 1 - decay)
                 else:
                     tensor.copy_(raw[key])
+
+
+def make_optimizers(players: Sequence[Player], share_step_count: bool) -> list[Optimizer]:
+    """One for each player, in their order; with `share_step_count` the two count their updates together."""
+    optimizers = [player.make_optimizer() for player in players]
+    if share_step_count:
+        first, second = optimizers
+        assert isinstance(first, TensorFlowAdam), "the recipe refuses others"
+        assert isinstance(second, TensorFlowAdam), "the recipe refuses others"
+        second.share_step_count(first)
+    return optimizers

@@ -30,7 +30,7 @@ def state_of(module: "AdversarialModule") -> dict[str, Any]:
         "images_seen": module.images_seen,
         "updates": {name: player.updates for name, player in module.players.items()},
         "round": module.round.state_dict(every_process),
-        "streams": {"noise": every_process(module.noise.get_state())},
+        "streams": module.streams.state_dict(every_process),
         "random": every_process(global_random_state(module.device)),
     }
 
@@ -50,16 +50,16 @@ def take_state(module: "AdversarialModule", checkpoint: dict[str, Any]) -> dict[
 
 def go_on(module: "AdversarialModule", state: dict[str, Any]) -> None:
     """Set this process's streams and latent where the checkpoint's stood. UserError where they do not fit."""
-    saved, now, world_size = state["streams"]["noise"], module.noise.get_state(), module.trainer.world_size
+    saved, world_size = state["streams"]["noise"], module.trainer.world_size
     if len(saved) != world_size:
         raise UserError(
             f"the checkpoint was written by {len(saved)} processes and cannot go on with {world_size}; "
             "use as many devices as before"
         )
-    if saved[0].shape != now.shape:
+    if saved[0].shape != module.streams.noise.get_state().shape:
         device = module.device.type
         raise UserError(f"the checkpoint's noise stream is not of a {device} device; resume where it ran")
-    module.noise.set_state(saved[module.global_rank])
+    module.streams.load_state_dict(state["streams"], module.global_rank)
     module.round.load_latent(state["round"], module.global_rank, module.device)
 
 

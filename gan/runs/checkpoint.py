@@ -16,11 +16,12 @@ import torch
 
 from gan.base.choices import foreign_names, import_path
 from gan.base.errors import UserError
+from gan.engine.formats import FORMAT, recorded_format, recorded_recipe
 from gan.engine.game import AdversarialModule
 from gan.engine.sampling import Sampler
+from gan.engine.saving import KEY
 from gan.runs.reader import find_checkpoint
 
-NETWORKS = {"raw": "generator", "ema": "average"}  # in a checkpoint
 MAX_BYTES = 4 * 2**30  # of a checkpoint; small-image GANs have megabytes
 
 
@@ -33,6 +34,7 @@ def save_snapshot(module: AdversarialModule, step: int, path: Path) -> None:
     metadata = {
         "gan": json.dumps(
             {
+                "format": FORMAT,
                 "variant": f"{type(module).__module__}.{type(module).__qualname__}",
                 "hyper_parameters": dict(module.hparams),
                 "step": step,
@@ -42,7 +44,11 @@ def save_snapshot(module: AdversarialModule, step: int, path: Path) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    weights = {name: tensor.contiguous() for name, tensor in sampler.generator.state_dict().items()}
+    weights = {
+        f"{name}.{key}": tensor.contiguous()
+        for name, network in _networks(sampler).items()
+        for key, tensor in network.state_dict().items()
+    }
     safetensors.torch.save_file(weights, part, metadata)
     os.replace(part, path)
 
@@ -59,7 +65,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path}: not a readable checkpoint ({_first_line(error)}); give one that gan fit wrote"
         ) from None
-    expected = {"adversarial": dict, "hyper_parameters": dict, "state_dict": dict, "global_step": int}
+    expected = {KEY: dict, "hyper_parameters": dict, "state_dict": dict, "global_step": int}
     if not isinstance(checkpoint, dict) or not all(isinstance(checkpoint.get(k), t) for k, t in expected.items()):
         raise UserError(f"{path}: not a checkpoint of this package; give one that gan fit wrote")
     return checkpoint
@@ -75,28 +81,38 @@ def load(path: str | Path, allow_import: Collection[str] = (), weights: str | No
     file = find_checkpoint(Path(path))
     if file.suffix == ".safetensors":
         header, state = _read_snapshot(file)
-        variant, hyper_parameters = header.get("variant"), header.get("hyper_parameters")
-        states = {str(header.get("weights", "raw")): state}
+        variant, number = header.get("variant"), recorded_format(header, str(file))
+        hyper_parameters, has = header.get("hyper_parameters"), {str(header.get("weights", "raw"))}
+        if number == 1:  # it had the generator alone, under the generator's own names
+            state = {f"generator.{name}": tensor for name, tensor in state.items()}
     else:
         checkpoint = read_checkpoint(file)
-        variant, hyper_parameters = checkpoint["adversarial"].get("variant"), checkpoint["hyper_parameters"]
-        states = {kind: _part(checkpoint["state_dict"], network) for kind, network in NETWORKS.items()}
-        states = {kind: state for kind, state in states.items() if state}
-    weights = weights or ("ema" if "ema" in states else "raw")
-    if weights not in states:
-        raise UserError(f"{file}: has no {weights} weights of a generator; it has {', '.join(states) or 'none'}")
-    module = build_module(variant, hyper_parameters, allow_import, str(file))
+        adversarial, state = checkpoint[KEY], checkpoint["state_dict"]
+        variant, number = adversarial.get("variant"), recorded_format(adversarial, str(file))
+        hyper_parameters = checkpoint["hyper_parameters"]
+        has = {kind for kind, prefix in (("raw", "generator."), ("ema", "average.")) if _part(state, prefix)}
+    weights = weights or ("ema" if "ema" in has else "raw")
+    if weights not in has:
+        raise UserError(f"{file}: has no {weights} weights of a generator; it has {', '.join(sorted(has)) or 'none'}")
+    module = build_module(variant, hyper_parameters, number, allow_import, str(file))
     sampler = module.sampler(weights)
+    averaged = weights == "ema" and file.suffix != ".safetensors"  # a snapshot has one kind, under plain names
     try:
-        sampler.generator.load_state_dict(states[weights])
+        for name, network in _networks(sampler).items():
+            average = "average" if name == "generator" else f"average_{name}"
+            network.load_state_dict(_part(state, f"{average if averaged else name}."))
     except (RuntimeError, AttributeError, TypeError) as error:  # wrong shapes, or no tensors at all
         raise UserError(f"{file}: its weights do not fit its recipe ({_first_line(error)})") from None
     return sampler.eval().requires_grad_(False)
 
 
-def _part(state: dict[str, Any], network: str) -> dict[str, Any]:
-    """The weights of one network, under its own names."""
-    prefix = f"{network}."
+def _networks(sampler: Sampler) -> dict[str, torch.nn.Module]:
+    """The generator and what a variant adds to it, by name."""
+    return {"generator": sampler.generator, **dict(sampler.further.items())}
+
+
+def _part(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """The weights whose names begin like this, under the rest of their names."""
     return {name.removeprefix(prefix): value for name, value in state.items() if str(name).startswith(prefix)}
 
 
@@ -106,11 +122,16 @@ def describe(path: str | Path) -> dict[str, Any]:
     if file.suffix == ".safetensors":
         return {"step": _read_snapshot(file)[0].get("step"), "seed": None}
     checkpoint = read_checkpoint(file)
-    return {"step": checkpoint["global_step"], "seed": checkpoint["adversarial"].get("run_seed")}
+    return {"step": checkpoint["global_step"], "seed": checkpoint[KEY].get("run_seed")}
 
 
-def build_module(variant: Any, hyper_parameters: Any, allow_import: Collection[str], where: str) -> AdversarialModule:
-    """The variant that a file names, untrained; UserError for a class that may not be imported or is no variant."""
+def build_module(
+    variant: Any, hyper_parameters: Any, number: int, allow_import: Collection[str], where: str
+) -> AdversarialModule:
+    """The variant that a file of format `number` names, untrained.
+
+    UserError for a class that may not be imported or is no variant.
+    """
     values = hyper_parameters if isinstance(hyper_parameters, dict) else {}
     recipe, shape, classes = (values.get(name) for name in ("recipe", "image_shape", "num_classes"))
     if not (isinstance(variant, str) and "." in variant and isinstance(recipe, dict) and isinstance(classes, int)):
@@ -122,7 +143,7 @@ def build_module(variant: Any, hyper_parameters: Any, allow_import: Collection[s
     if not (isinstance(variant_class, type) and issubclass(variant_class, AdversarialModule)):
         raise UserError(f"{where}: {variant} is not a variant (a subclass of gan.engine.game.AdversarialModule)")
     with torch.random.fork_rng(devices=[]):  # the initial weights are thrown away
-        return variant_class(recipe, (shape[0], shape[1], shape[2]), classes)
+        return variant_class(recorded_recipe(recipe, number), (shape[0], shape[1], shape[2]), classes)
 
 
 def refuse_foreign(tree: Any, allow_import: Collection[str], where: str, called: bool = False) -> None:

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 import pytorch_lightning as pl
 import torch
-from support import Counter, Digits, Recorder, Replay, parameters, same, tiny, train, weights
+from support import EVERY, Counter, Digits, Recorder, Replay, parameters, same, tiny, train, weights
 from torch.nn.functional import softplus
 
 from gan.base.errors import UserError
@@ -13,9 +13,8 @@ from gan.base.images import to_range
 from gan.base.streams import stream
 from gan.parts.augmentations import AUGMENTATIONS
 from gan.parts.penalties import PENALTIES
-from gan.variants import VARIANTS
 
-ALL = sorted(VARIANTS)
+ALL = sorted(EVERY)
 
 
 def trained(variant, change=None, steps=4, seed=1, **settings):
@@ -29,7 +28,7 @@ def trained(variant, change=None, steps=4, seed=1, **settings):
 def test_a_penalty_of_weight_0_is_none_bit_for_bit(variant):
     """Also one that draws random numbers."""
     penalties = dict.fromkeys(PENALTIES, 0.0)
-    own = VARIANTS[variant].defaults.discriminator_penalties
+    own = EVERY[variant].defaults.discriminator_penalties
     without = {"discriminator_penalties": dict.fromkeys(own), "generator_penalties": {}}
     zero = {"discriminator_penalties": penalties, "generator_penalties": {"l2": 0.0}}
     assert same(*(weights(trained(variant, change, steps=2)) for change in (without, zero)))
@@ -199,7 +198,7 @@ def test_an_average_changes_nothing_in_training():
         without.sampler("ema")
 
 
-@pytest.mark.parametrize("variant", [name for name in ALL if VARIANTS[name].defaults.auxiliary])
+@pytest.mark.parametrize("variant", [name for name in ALL if EVERY[name].defaults.auxiliary])
 def test_both_networks_learn_from_the_auxiliary_loss(variant):
     """Its weight 0 leaves the head where it was, and with it both networks end elsewhere."""
     with_head, without = trained(variant), trained(variant, {"auxiliary": {"weight": 0.0}})

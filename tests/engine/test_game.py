@@ -476,8 +476,8 @@ ROUNDS = ("DCGAN", "FullResolutionDCGAN", "MLPGAN")
         if (variant in ROUNDS or not change)
         and change.get("discriminator", {}).keys() <= EVERY[variant].defaults.discriminator.keys()
         and not ("updates" in change and EVERY[variant].defaults.discriminator_update == "real_then_fake")
-    ],
-    +[("BiGAN", {"ema_decay": 0.9}), ("ADA", {"d_steps": 3})],
+    ]
+    + [("BiGAN", {"ema_decay": 0.9}), ("ADA", {"d_steps": 3})],
     ids=str,
 )
 def test_resume_is_bitwise(variant, change, tmp_path):

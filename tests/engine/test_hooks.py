@@ -6,7 +6,6 @@ BiGAN and ADA of the plugin are also among the variants of every law in test_gam
 import pytest
 import torch
 from mylab.ada import ADA
-from mylab.bigan import BiGAN
 from support import Counter, Recorder, parameters, same, tiny, tiny_recipe, train, weights
 from torch import nn
 from torch.nn.functional import softplus
@@ -115,14 +114,3 @@ def test_ada_augments_with_its_probability():
 def test_ada_needs_a_loss_that_tells_real_from_fake():
     with pytest.raises(UserError, match="which this loss does not say"):
         ADA(tiny_recipe("ADA", {"loss": "wasserstein"}))
-
-
-def test_bigan_inverts_its_generator():
-    """After a short training E(G(z)) is nearer to z than to another image's z."""
-    module = BiGAN(tiny_recipe("BiGAN", {"generator": {"channels": [16, 8]}, "discriminator": {"features": 16}}))
-    train(module, 150)
-    latent = module.draw(200)
-    with torch.no_grad():
-        code = module.encoder(module.generator(latent))
-    own, other = (code - latent).square().mean(), (code - latent.roll(1, 0)).square().mean()
-    assert own < 0.9 * other

@@ -1,14 +1,25 @@
-"""Named random streams: each source of randomness has its own generator, seeded from the run's seed and its name."""
+"""Named random streams: each source of randomness has its own generator, seeded from a seed of its own and its name."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from gan.base.errors import UserError
+
+SEED_LIMIT = 2**32  # seeds of runs are below it
 
 
 def stream_seed(name: str, *parts: int) -> int:
-    """A 63-bit seed for the stream `name`, distinct for each tuple of parts (seed, rank, …) and stable for ever."""
+    """A 63-bit seed for the stream `name`, the same for ever, for each tuple of parts (seed, rank, …).
+
+    A generator on a GPU is seeded with all of it. PyTorch's generator on a CPU keeps its lower 32 bits: of n streams on
+    CPUs two are equal with a probability of n² / 2³³, one in 86 for 10,000 streams.
+    """
     digest = hashlib.sha256(repr((name, *parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -18,11 +29,44 @@ def stream(name: str, *parts: int, device: torch.device | str = "cpu") -> torch.
     return torch.Generator(device).manual_seed(stream_seed(name, *parts))
 
 
+@dataclass(frozen=True)
+class Seeds:
+    """Seeds of the sources of randomness in training. Fixing one alone leaves its share of a score's spread out."""
+
+    init: int  # initial weights
+    order: int  # of the real images
+    noise: int  # latents, augmentations, penalties
+    dropout: int  # masks
+
+    @classmethod
+    def of(cls, run_seed: int, given: Mapping[str, Any] | None = None) -> "Seeds":
+        """The run's seed for each source, but for those given. UserError for what is no source or no seed."""
+        given = {name: seed for name, seed in (given or {}).items() if seed is not None}
+        names = tuple(cls.__dataclass_fields__)
+        for name, seed in given.items():
+            if name not in names:
+                raise UserError(f"seeds: unknown source {name!r}; allowed: {', '.join(names)}")
+            if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < SEED_LIMIT:
+                raise UserError(f"seeds.{name} must be a whole number from 0 to {SEED_LIMIT - 1}, got {seed!r}")
+        return cls(**{name: given.get(name, run_seed) for name in names})
+
+    def to_dict(self) -> dict[str, int]:
+        """Plain values."""
+        return asdict(self)
+
+
 class Streams:
     """The generators that training draws from, of one process."""
 
-    def __init__(self, run_seed: int, rank: int, device: torch.device) -> None:
-        self.noise = stream("training noise", run_seed, rank, device=device)  # latents, augmentations, penalties
+    def __init__(self, seeds: Seeds, rank: int, device: torch.device) -> None:
+        self.noise = stream("training noise", seeds.noise, rank, device=device)  # latents, augmentations, penalties
+        self.dropout = stream("dropout", seeds.dropout, rank, device=device)
+
+    def hand_to(self, module: nn.Module) -> None:
+        """Give the dropout stream to every part of a module that has a `mask_stream`."""
+        for part in module.modules():
+            if hasattr(part, "mask_stream"):
+                part.mask_stream = self.dropout  # type: ignore[assignment]
 
     def state_dict(self, every_process: Callable[[Tensor], list[Tensor]]) -> dict[str, list[Tensor]]:
         """States by name and rank. `every_process` gives a tensor of each process, by rank."""
@@ -34,8 +78,29 @@ class Streams:
             vars(self)[name].set_state(states[rank])
 
 
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def drawing_from(name: str, *parts: int) -> AbstractContextManager[None]:
+    """Inside, PyTorch's global random state on the CPU is that of the stream `name`; afterwards it is what it was."""
+    return _seeded(stream_seed(name, *parts))
+
+
+def part_processes(seeds: Seeds, rank: int) -> None:
+    """Move the global random state of every process but the first, for modules that draw from it, such as nn.Dropout.
+
+    Lightning seeds all processes alike, and their masks would be equal.
+    """
+    if rank:
+        torch.manual_seed(stream_seed("global", seeds.dropout, rank))
+
+
 def global_random_state(device: torch.device) -> Tensor:
-    """State of the generator that dropout draws from on this device."""
+    """State of PyTorch's global generator on this device."""
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 

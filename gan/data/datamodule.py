@@ -116,12 +116,12 @@ class ImageDataModule(pl.LightningDataModule):
         trainer = self.trainer
         assert trainer is not None, "Lightning attaches the trainer"
         position = self.position
-        model: Any = trainer.lightning_module  # an AdversarialModule, or anything with such a recipe and run_seed
+        model: Any = trainer.lightning_module  # an AdversarialModule, or anything with such a recipe and seeds
         self._batches = DeviceBatches(
             self.loaded.train,
             batch_size=model.recipe.batch_size,
             replacement=model.recipe.sampling == "replacement",
-            seed=model.run_seed,
+            seed=model.seeds.order,
             device=trainer.strategy.root_device,
             rank=trainer.global_rank,
             world_size=trainer.world_size,

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from gan.base.errors import UserError
 from gan.base.images import pack, to_range
-from gan.base.streams import Streams
+from gan.base.streams import Seeds, Streams, drawing_from, part_processes
 from gan.engine.building import (
     build_networks,
     names_classes,
@@ -21,7 +21,7 @@ from gan.engine.building import (
     set_output_biases,
     try_a_single_image,
 )
-from gan.engine.look import Judged, Look, Outcome
+from gan.engine.look import Judged, Labels, Look, Outcome
 from gan.engine.players import PLAYERS, Player, make_optimizers
 from gan.engine.recipe import Recipe
 from gan.engine.rounds import Round
@@ -42,6 +42,7 @@ class AdversarialModule(pl.LightningModule):
         recipe: the values; None for the variant's own `defaults`, or a mapping of all of them, as checkpoints hold it.
         image_shape: (C, H, W) of the data; a network that cannot make it raises UserError.
         num_classes: classes of the data; 0 where it has none.
+        seeds: of `init`, `order`, `noise` or `dropout`, where they are not to be the run's, PyTorch's initial seed.
     """
 
     defaults: ClassVar[Recipe]
@@ -51,6 +52,7 @@ class AdversarialModule(pl.LightningModule):
         recipe: Recipe | Mapping[str, Any] | None = None,
         image_shape: tuple[int, int, int] = (1, 28, 28),
         num_classes: int = 10,
+        seeds: Mapping[str, int | None] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -61,14 +63,17 @@ class AdversarialModule(pl.LightningModule):
             {"recipe": self.recipe.to_dict(), "image_shape": list(image_shape), "num_classes": num_classes},
             logger=False,
         )
-        self.generator, self.discriminator = build_networks(self.recipe, self.image_shape, num_classes)
+        self._given_seeds = seeds
+        self.run_seed: int = torch.initial_seed()
+        self.seeds = Seeds.of(self.run_seed, seeds)
+        with drawing_from("initial weights", self.seeds.init):
+            self.generator, self.discriminator = build_networks(self.recipe, self.image_shape, num_classes)
         self.players = {
             "generator": Player("generator", self.generator, self.recipe, averaged=self.recipe.ema_decay > 0),
             "discriminator": Player("discriminator", self.discriminator, self.recipe),
         }
         self.average = self.players["generator"].averages.get("generator")
         self.round = Round(self.recipe)
-        self.run_seed: int = torch.initial_seed()
         self.images_seen = 0  # real images that D was trained on, over all processes
         self.output_range: tuple[float, float] = self.generator.output_range  # type: ignore[assignment]
         self.real_range = (0.0, 1.0) if self.recipe.real_range == "unit" else self.output_range
@@ -76,8 +81,7 @@ class AdversarialModule(pl.LightningModule):
         self.loss = self.recipe.objective()
         self.auxiliary = self.recipe.auxiliary_loss()
         self.augmenters = self.recipe.augmenters()
-        networks_read = reads_labels(self.generator) or reads_labels(self.discriminator)
-        self._needs_labels = networks_read or names_classes(self.recipe)
+        self._needs_labels = any(map(reads_labels, self.children())) or names_classes(self.recipe)
         self._concatenates = not has_batch_statistics(self.discriminator)
         self._restored: dict[str, Any] | None = None  # a checkpoint's state, until the streams have gone on from it
         halved = self.recipe.discriminator_update == "real_then_fake"
@@ -96,7 +100,8 @@ class AdversarialModule(pl.LightningModule):
             if hasattr(self, name):
                 raise ValueError(f"add_modules: {name!r} is an attribute of every variant; choose another name")
             setattr(self, name, module)
-            setattr(self, f"average_{name}", self.players[player].add(name, module))
+            with drawing_from(f"initial weights of {name}", self.seeds.init):
+                setattr(self, f"average_{name}", self.players[player].add(name, module))
 
     def discriminator_loss(self, look: Look) -> Judged:
         """What D minimises on a look, before its penalties: the recipe's loss and that of an auxiliary head."""
@@ -120,11 +125,8 @@ class AdversarialModule(pl.LightningModule):
     def after_step(self, outcome: Outcome) -> None:
         """Called at the end of every step, for state that moves with the steps; buffers are saved and resumed."""
 
-    def judge(self, seen: Tensor, labels: Tensor | None, **inputs: Tensor) -> Tensor:
-        """D's outputs (N, 1 + K), logits first, in float32 at least: bfloat16 would lose the losses' digits.
-
-        `seen` are images as D sees them; `inputs` are further arguments of the discriminator.
-        """
+    def judge(self, seen: Tensor, labels: Labels, **inputs: Tensor) -> Tensor:
+        """D's outputs (N, 1 + K) on seen images, logits first, in float32 at least: losses need the digits."""
         outputs = self.discriminator(seen, labels, **inputs)
         outputs = outputs if outputs.ndim > 1 else outputs[:, None]
         return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
@@ -144,6 +146,7 @@ class AdversarialModule(pl.LightningModule):
         """Refuse what this trainer cannot do, try a batch of one image where there is one, agree on the run's seed."""
         refuse_for_trainer(self, self.recipe)
         self.run_seed = self.trainer.strategy.broadcast(torch.initial_seed())
+        self.seeds = Seeds.of(self.run_seed, self._given_seeds)
         if self.recipe.batch_size == self.trainer.world_size:
             try_a_single_image(self.recipe, self.generator, self.discriminator, self.prior)
 
@@ -153,7 +156,9 @@ class AdversarialModule(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Start the streams, or go on with them; a new run also takes from the data what the recipe wants of them."""
-        self.streams = Streams(self.run_seed, self.global_rank, self.device)
+        self.streams = Streams(self.seeds, self.global_rank, self.device)
+        self.streams.hand_to(self)
+        part_processes(self.seeds, self.global_rank)
         if self._restored is not None:
             go_on(self, self._restored)
         elif self.recipe.output_bias == "marginals":
@@ -176,7 +181,7 @@ class AdversarialModule(pl.LightningModule):
 
     # The step ---
 
-    def training_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> Outcome:
+    def training_step(self, batch: tuple[Tensor, Labels], batch_idx: int) -> Outcome:
         """One batch: a D update, a G update or both, as the round says."""
         real, labels = self._received(batch)
         turn = self.round.next_turn(self.players["discriminator"].updates, lambda: self._accuracy(real, labels))
@@ -217,7 +222,7 @@ class AdversarialModule(pl.LightningModule):
                 logits.append(outputs[:, :1])
             return Judged(losses[0] + losses[1], *logits).scalars(self.loss.boundary)
 
-    def _update_generator(self, real: Tensor, fake: Tensor | None, labels: Tensor | None, step: bool) -> dict:
+    def _update_generator(self, real: Tensor, fake: Tensor | None, labels: Labels, step: bool) -> dict:
         """`fake` with a graph, if D's update left one."""
         shared = self.round.latent if self.recipe.latent == "shared" else None
         frozen = batch_norms(self.discriminator) if self.recipe.frozen_batch_norm == "moving" else []
@@ -227,9 +232,7 @@ class AdversarialModule(pl.LightningModule):
             loss = self.generator_loss(self._look(real, fake, labels, latent))
             return {"loss/generator": self._descend("generator", loss, real, fake, labels, step)}
 
-    def _descend(
-        self, name: str, loss: Tensor, real: Tensor, fake: Tensor, labels: Tensor | None, step: bool
-    ) -> Tensor:
+    def _descend(self, name: str, loss: Tensor, real: Tensor, fake: Tensor, labels: Labels, step: bool) -> Tensor:
         """Penalties and gradients of one player, then its step if it is due. The loss, detached."""
         loss = self.players[name].penalised(loss, real, fake, labels, self.streams.noise, self.global_step)
         self._optimizer(name).zero_grad()
@@ -253,20 +256,18 @@ class AdversarialModule(pl.LightningModule):
         if name == "discriminator" and (bound := self.recipe.number("weight_clip", now)):
             player.clip(bound)
 
-    def _received(self, batch: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
+    def _received(self, batch: tuple[Tensor, Labels]) -> tuple[Tensor, Labels]:
         """Real images in the range of G's output, and labels; a loss with a schedule takes this step's values."""
         images, labels = batch
         if labels is None and self._needs_labels:
-            raise UserError(
-                "the batches hold no labels, which this recipe's networks learn from; give (images, labels)"
-            )
+            raise UserError("the batches hold no labels, which this recipe learns from; give (images, labels)")
         if "loss" in self.recipe.schedules:
             self.loss = self.recipe.objective(self.global_step)
         if "auxiliary" in self.recipe.schedules:
             self.auxiliary = self.recipe.auxiliary_loss(self.global_step)
         return to_range(images, self.real_range), labels
 
-    def _look(self, real: Tensor, fake: Tensor, labels: Tensor | None, latent: Tensor) -> Look:
+    def _look(self, real: Tensor, fake: Tensor, labels: Labels, latent: Tensor) -> Look:
         return Look(real, fake, labels, latent, lambda images: pack(self.augment(images), self.recipe.packing))
 
     def _judge_both(self, look: Look) -> tuple[Tensor, Tensor]:
@@ -277,12 +278,12 @@ class AdversarialModule(pl.LightningModule):
             return both[: len(real)], both[len(real) :]
         return self.judge(real, labels), self.judge(fake, labels)
 
-    def _guided(self, loss: Tensor, outputs: Tensor, labels: Tensor | None, latent: Tensor | None) -> Tensor:
+    def _guided(self, loss: Tensor, outputs: Tensor, labels: Labels, latent: Tensor | None) -> Tensor:
         """`loss` and that of D's auxiliary head, if it has one; `latent` of the fakes, None for real images."""
         return loss if self.auxiliary is None else loss + self.auxiliary.loss(outputs[:, 1:], labels, latent)
 
     @torch.no_grad()
-    def _accuracy(self, real: Tensor, labels: Tensor | None) -> float:
+    def _accuracy(self, real: Tensor, labels: Labels) -> float:
         """D's accuracy on a batch and fakes of their own, over all processes: the mean of both halves, in [0, 1]."""
         latent = self.draw(len(real))
         with self._predicting():

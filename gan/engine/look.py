@@ -6,6 +6,8 @@ from typing import NamedTuple, TypedDict
 
 from torch import Tensor
 
+Labels = Tensor | None  # (N,) int64
+
 
 class Outcome(TypedDict):
     """What a training step did. Callbacks get it as `outputs`."""
@@ -22,7 +24,7 @@ class Look:
     """
 
     def __init__(
-        self, real: Tensor, fake: Tensor, labels: Tensor | None, latent: Tensor, see: Callable[[Tensor], Tensor]
+        self, real: Tensor, fake: Tensor, labels: Labels, latent: Tensor, see: Callable[[Tensor], Tensor]
     ) -> None:
         self.real, self.fake = real, fake
         self.labels = labels  # (N,) int64, of both: fakes have the labels of the real batch

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from gan.base.errors import UserError
-from gan.base.streams import global_random_state, set_global_random_state
+from gan.base.streams import Seeds, global_random_state, set_global_random_state
 from gan.engine.formats import FORMAT, upgraded_state
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def state_of(module: "AdversarialModule") -> dict[str, Any]:
         "format": FORMAT,
         "variant": f"{type(module).__module__}.{type(module).__qualname__}",
         "run_seed": module.run_seed,
+        "seeds": module.seeds.to_dict(),
         "images_seen": module.images_seen,
         "updates": {name: player.updates for name, player in module.players.items()},
         "round": module.round.state_dict(every_process),
@@ -40,7 +41,7 @@ def take_state(module: "AdversarialModule", checkpoint: dict[str, Any]) -> dict[
     if KEY not in checkpoint:
         raise UserError("the checkpoint holds no adversarial state: it is not one of a GAN trained by this package")
     state = upgraded_state(checkpoint[KEY], checkpoint["global_step"])
-    module.run_seed = state["run_seed"]
+    module.run_seed, module.seeds = state["run_seed"], Seeds(**state["seeds"])
     module.images_seen = state["images_seen"]
     for name, player in module.players.items():
         player.updates = state["updates"][name]

@@ -18,7 +18,8 @@ class Recorder(pl.LightningModule):
     def __init__(self, batch_size=700, run_seed=5):
         super().__init__()
         self.automatic_optimization = False
-        self.recipe, self.run_seed = SimpleNamespace(batch_size=batch_size, sampling="permutation"), run_seed
+        self.recipe = SimpleNamespace(batch_size=batch_size, sampling="permutation")
+        self.seeds = SimpleNamespace(order=run_seed)
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.seen = []
 

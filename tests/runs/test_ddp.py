@@ -21,16 +21,25 @@ import torch
 class Watch(pl.Callback):
     def on_train_start(self, trainer, module):
         module.generator.register_forward_pre_hook(self.keep)
+        module.discriminator.register_forward_pre_hook(self.draw)
 
     def keep(self, generator, inputs):
         if generator.training:  # not in evaluation, on the first rank alone
             self.latent = inputs[0]
+
+    def draw(self, discriminator, inputs):
+        # what its dropout, and torch's own, would draw now
+        streams = torch.Generator(), torch.Generator()
+        streams[0].set_state(discriminator.dropout.mask_stream.get_state())
+        streams[1].set_state(torch.get_rng_state())
+        self.masks = [torch.rand(3, generator=stream).tolist() for stream in streams]
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
         images, _ = batch
         with Path(f"rank{trainer.global_rank}.jsonl").open("a") as file:
             weights = [float(p.detach().double().sum()) for p in module.parameters()]
             row = {"step": trainer.global_step, "weights": weights, "latent": self.latent[0].tolist()}
+            row["masks"] = self.masks
             file.write(json.dumps({**row, "images": images.sum(dim=(1, 2, 3)).tolist()}) + "\\n")
 """
 
@@ -84,10 +93,12 @@ def test_several_updates_a_batch_keep_two_processes_together(variant, change, tm
     assert [row["weights"] for row in first] == [row["weights"] for row in second]
 
 
-def test_noise_and_images_differ(folder):
+def test_noise_masks_and_images_differ(folder):
     first, second = watched(folder)
     for a, b in zip(first, second, strict=True):
         assert a["latent"] != b["latent"]
+        assert a["masks"][0] != b["masks"][0]
+        assert a["masks"][1] != b["masks"][1]
         assert len(a["images"]) == len(b["images"]) == 4  # of the 8 that the recipe asks for
         assert a["images"] != b["images"]
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from gan.parts.networks.dropout import Dropout
 from gan.parts.networks.labels import LABELS, beside_image, beside_latent, check_classes, projected
 from gan.parts.networks.layers import (
     Activation,
@@ -121,7 +122,7 @@ class DCGANDiscriminator(nn.Module):
         self.concatenates_labels = labels == "concat"
         self.num_classes = num_classes
         self.activation = resolve_activation(activation)
-        self.dropout = nn.Dropout2d(dropout)
+        self.dropout = Dropout(dropout, channels=True)
         self.convolutions = nn.ModuleList(
             constrained(nn.Conv2d(c, d, 4, stride=2, padding=1), norm)
             for c, d in zip([planes, *channels[:-1]], channels, strict=True)

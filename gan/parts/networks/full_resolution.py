@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from gan.parts.networks.dropout import Dropout
 from gan.parts.networks.layers import Activation, check_sizes, keras_batch_norm, output_range
 from gan.parts.networks.layers import activation as resolve_activation
 
@@ -44,7 +45,7 @@ class FullResolutionGenerator(nn.Module):
             nn.ConvTranspose2d(c, d, 3, padding=1)  # at stride 1, TensorFlow's SAME padding is symmetric
             for c, d in zip(channels, [*channels[1:], colours], strict=True)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.norms = nn.ModuleList(keras_batch_norm(c, momentum, debiased) for c in channels[1:])
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -10,6 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gan.base.choices import Choice, Names, resolve
 from gan.base.errors import UserError
+from gan.parts.networks.dropout import Dropout
 
 
 def leaky_relu(x: Tensor, *, slope: float = 0.2) -> Tensor:
@@ -102,7 +103,7 @@ def _mixes_batch(network: nn.Module) -> bool:
 
 def differs_in_inference(network: nn.Module) -> bool:
     """Whether a network computes something else in evaluation mode than in training mode."""
-    dropouts = (module for module in network.modules() if isinstance(module, nn.modules.dropout._DropoutNd))
+    dropouts = (m for m in network.modules() if isinstance(m, Dropout | nn.modules.dropout._DropoutNd))
     return bool(batch_norms(network)) or any(dropout.p > 0 for dropout in dropouts)
 
 

@@ -5,6 +5,7 @@ from math import prod
 
 from torch import Tensor, nn
 
+from gan.parts.networks.dropout import Dropout
 from gan.parts.networks.layers import check_sizes
 
 
@@ -38,8 +39,8 @@ class MaxoutDiscriminator(nn.Module):
         check_sizes(widths, "discriminator: widths", at_least=1)
         check_sizes([pieces], "discriminator: pieces", at_least=1)
         self.pieces = pieces
-        self.input_dropout = nn.Dropout(input_dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.input_dropout = Dropout(input_dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(nn.Linear(m, n * pieces) for m, n in pairwise([prod(image_shape), *widths]))
         self.judge = nn.Linear(widths[-1], outputs)
 

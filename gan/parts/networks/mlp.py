@@ -6,6 +6,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from gan.parts.networks.dropout import Dropout
 from gan.parts.networks.layers import Activation, check_sizes, check_word, constrained, output_range
 from gan.parts.networks.layers import activation as resolve_activation
 
@@ -66,7 +67,7 @@ class MLPDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.activation = resolve_activation(activation)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         check_sizes(widths, "discriminator: widths")
         check_word(norm, ("none", "spectral"), "discriminator: norm")
         self.layers = nn.ModuleList(

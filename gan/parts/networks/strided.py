@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gan.base.errors import UserError
+from gan.parts.networks.dropout import Dropout
 from gan.parts.networks.layers import (
     Activation,
     SameConv2d,
@@ -115,7 +116,7 @@ class StridedDiscriminator(nn.Module):
         if any(not 0 <= number < len(channels) for number in padded or []):
             raise UserError(f"discriminator: padded must be numbers from 0 to {len(channels) - 1}, got {padded}")
         self.activation = resolve_activation(activation)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.convolutions = nn.ModuleList(
             SameConv2d(c, d, kernel, stride=stride)
             for c, d, stride in zip([image_shape[0], *channels[:-1]], channels, strides, strict=True)

@@ -30,6 +30,7 @@ class Hyperparameters(pl.Callback):
         data = getattr(trainer, "datamodule", None)
         if data is not None:
             values |= {"data": data.loaded.name, "source": data.loaded.source}
+        values |= {f"seeds.{name}": seed for name, seed in pl_module.seeds.to_dict().items()}
         values |= dict(flatten(pl_module.recipe.to_dict()))
         _, session_start, _ = hparams(values, {})
         _write(trainer, session_start)

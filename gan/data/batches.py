@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from gan.base.errors import UserError
 from gan.base.streams import stream
 from gan.data.split import Split
 
@@ -35,11 +34,9 @@ class DeviceBatches:
         world_size: int = 1,
         replacement: bool = False,
     ) -> None:
-        if batch_size < 1 or batch_size % world_size:
-            raise UserError(
-                f"batch_size {batch_size} (of all devices together) does not divide over {world_size} devices; "
-                f"use a positive multiple of {world_size}"
-            )
+        # The engine refuses other batch sizes in the user's words, before anything is loaded.
+        assert batch_size >= world_size, f"batch_size {batch_size} on {world_size} devices"
+        assert batch_size % world_size == 0, f"batch_size {batch_size} on {world_size} devices"
         self.batch_size, self.seed, self.rank, self.world_size = batch_size, seed, rank, world_size
         self.device, self.replacement = torch.device(device), replacement
         resident = split.images.nbytes <= RESIDENT_BYTES

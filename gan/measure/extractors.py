@@ -18,7 +18,9 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from gan.base.choices import nearest
 from gan.base.errors import UserError
+from gan.data.split import LoadedData
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -127,6 +129,33 @@ def exact_float32() -> Iterator[None]:
     finally:
         for change, before, _ in changes:
             change(before)
+
+
+def evaluator_of(data: LoadedData) -> Evaluator | None:
+    """The shipped extractor that a data set says its images belong to; None where it says none.
+
+    The name of the set plays no part in this. Raises UserError for an unknown extractor, and for images of another
+    shape or range than its own.
+    """
+    if data.evaluator is None:
+        return None
+    what = f"data set {data.name}: evaluator {data.evaluator!r}"
+    if data.evaluator not in EVALUATORS:
+        raise UserError(f"{what} is not among those that the package ships; {nearest(data.evaluator, EVALUATORS)}")
+    images = data.test.images
+    if images.shape[1:] != ImageClassifier.image_shape:
+        raise UserError(f"{what} reads images of shape {ImageClassifier.image_shape}, not {tuple(images.shape[1:])}")
+    if images.max() <= 1:
+        raise UserError(f"{what} reads pixels from 0 to 255, these are from 0 to 1; multiply them by 255")
+    return EVALUATORS[data.evaluator]
+
+
+def not_measured(data: LoadedData) -> str:
+    """Why nothing is measured where `evaluator_of` gives None, and how to change that."""
+    return (
+        f"no FID is measured: the data set {data.name} names no evaluator; if its images are like those of "
+        f"{', '.join(EVALUATORS)}, name that one in its LoadedData, such as evaluator={next(iter(EVALUATORS))!r}"
+    )
 
 
 def load_classifier(name: str = "mnist") -> ImageClassifier:

@@ -46,6 +46,10 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
 
 def _root(covariance: Tensor) -> Tensor:
-    """R (D, D) with RRᵀ = C; eigenvalues that rounding made negative count as zero."""
-    values, vectors = torch.linalg.eigh(covariance)
-    return vectors * values.clamp(min=0).sqrt()  # V sqrt(Λ): scales column i by sqrt(λ_i)
+    """R (D, D) with RRᵀ = C. Eigenvalues within rounding of zero, D ε λ_max, count as zero.
+
+    `eigh` returns an eigenvalue of 0 as some ±ε λ_max. Its square root, 1e-8 sqrt(λ_max), would enter the distance.
+    """
+    values, vectors = torch.linalg.eigh(covariance)  # ascending
+    rounding = len(values) * torch.finfo(values.dtype).eps * values[-1]
+    return vectors * values.where(values > rounding, 0).sqrt()  # V sqrt(Λ): scales column i by sqrt(λ_i)

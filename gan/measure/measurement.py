@@ -1,6 +1,5 @@
 """One measurement of one generator under one protocol, the same in training and in `gan evaluate`."""
 
-import hashlib
 import json
 import math
 from dataclasses import asdict
@@ -10,8 +9,9 @@ from typing import Protocol as Interface
 import torch
 from torch import Tensor, nn
 
+from gan.base.errors import UserError
 from gan.data.split import LoadedData
-from gan.measure.extractors import EVALUATORS, load_classifier
+from gan.measure.extractors import evaluator_of, load_classifier, not_measured
 from gan.measure.frechet import METRIC, VERSION
 from gan.measure.protocol import Protocol
 from gan.measure.scorer import ImageScorer
@@ -39,7 +39,7 @@ class Measurement:
     """Scores generators against the real images of one role; the real statistics are computed once.
 
     Args:
-        data: the data set of the run, which also gives the classifier its name.
+        data: the data set of the run, which names the classifier of its images.
         role: `selection` or `report`.
         num_samples: fakes that each measurement draws.
         device: where the classifier runs.
@@ -47,7 +47,11 @@ class Measurement:
 
     def __init__(self, data: LoadedData, role: str, num_samples: int, device: torch.device | str = "cpu") -> None:
         self.role, self.num_samples, self.data = role, num_samples, data
-        self.classifier = load_classifier(data.name).to(device)
+        evaluator = evaluator_of(data)
+        if evaluator is None:
+            raise UserError(not_measured(data))
+        self.evaluator = evaluator
+        self.classifier = load_classifier(evaluator.name).to(device)
         real = data.held_out if role == "selection" else data.test
         self.scorer = ImageScorer(self.classifier, real.images, data.train.images)
 
@@ -66,18 +70,17 @@ class Measurement:
         del scores["num_fake"]
         if not finite:
             scores["fid"] = math.nan
-        evaluator, files = EVALUATORS[self.data.name], self.data.provenance.get("files", {})
         protocol = Protocol(
             metric=METRIC,
             metric_version=VERSION,
-            extractor=evaluator.name,
-            extractor_version=evaluator.version,
-            extractor_sha256=evaluator.sha256,
+            extractor=self.evaluator.name,
+            extractor_version=self.evaluator.version,
+            extractor_sha256=self.evaluator.sha256,
             data_set=self.data.name,
             source=self.data.source,
-            data_sha256=hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest(),
+            data_sha256=self.data.sha256,
             split=ROLES[self.role],  # type: ignore[arg-type]
-            real_trained_on=self.role == "selection" and bool(self.data.provenance["held_out_is_trained_on"]),
+            real_trained_on=self.role == "selection" and self.data.held_out_is_trained_on,
             num_real=self.scorer.num_real,
             num_fake=self.num_samples,
             role=self.role,  # type: ignore[arg-type]

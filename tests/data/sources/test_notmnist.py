@@ -453,7 +453,9 @@ def test_polarity(tmp_path):
 
 
 def test_arranging_in_chunks_is_the_same(monkeypatch):
-    letters = Letters(np.concatenate([IMAGES, framed(0, 255, 0.3)[None]]), np.append(LABELS, [1]).astype(np.uint8), {})
+    letters = Letters(
+        np.concatenate([IMAGES, framed(0, 255, 0.3)[None]]), np.append(LABELS, [1]).astype(np.uint8), {}, "unknown", {}
+    )
     whole = arrange(letters, normalise=True, unique=True)
     monkeypatch.setattr("gan.data.sources.notmnist.split.CHUNK", 7)
     parts = arrange(letters, normalise=True, unique=True)

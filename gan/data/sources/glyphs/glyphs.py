@@ -83,23 +83,23 @@ class Glyphs:
             rendered["train"] = _together(rendered["train"], rendered["held_out"])
         source = "matplotlib" if self.fonts is None else "fonts"
         return LoadedData(
-            name=self.name,
-            source=source,
-            provenance={
-                "name": self.name,
-                "source": source,
-                "split": split,
-                "counts": {part: len(images) for part, images in rendered.items()},
-                "held_out_is_trained_on": split == "full",
-                # The images depend on more than the fonts: whoever compares `files` compares them, too.
-                "files": {face.name: face.sha256 for face in faces} | {"rendered images": _sha256(rendered.values())},
+            self.name,
+            source,
+            rendered["train"],
+            rendered["held_out"],
+            rendered["test"],
+            split=split,
+            # The images depend on more than the fonts, so that `files` has a checksum of the images, too.
+            files={face.name: face.sha256 for face in faces} | {"rendered images": _sha256(rendered.values())},
+            held_out_is_trained_on=split == "full",
+            evaluator="glyphs",
+            about={
                 "families": parts,
                 "freetype": freetype_version(),
                 "pillow": PIL.__version__,
                 "jitter_version": JITTER_VERSION,
                 "inverted": self.inverted,
             },
-            **rendered,
         )
 
 

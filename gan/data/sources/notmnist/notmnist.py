@@ -11,7 +11,7 @@ The small archive has 18,724 readable PNGs and two that are not, the large one 5
 
 import hashlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,14 +23,14 @@ from gan.data.files.idx import idx_sha256, read_images_and_labels
 from gan.data.sources.fashion_mnist import FashionMNIST
 from gan.data.sources.glyphs.fonts import MATPLOTLIB_FAMILIES
 from gan.data.sources.glyphs.glyphs import Glyphs
-from gan.data.sources.idx_set import FILES, as_published, cut, find_file
+from gan.data.sources.idx_set import FILES, as_published, find_file
 from gan.data.sources.mnist import OFFICIAL_SHA256 as DIGITS_SHA256
 from gan.data.sources.notmnist.archive import read_archive
 from gan.data.sources.notmnist.cache import cached
 from gan.data.sources.notmnist.folder import is_letter_folder, list_letters, read_folder
 from gan.data.sources.notmnist.letters import LETTERS, SIDE, Gathering, Letters
 from gan.data.sources.notmnist.split import arrange
-from gan.data.split import LoadedData, Split
+from gan.data.split import LoadedData, Split, split_in_order
 
 ARCHIVES = {  # name -> md5
     # Both as in github.com/pengxiang-wang/continual-learning-arena, clarena/cl_datasets/original/notmnist.py; other
@@ -112,23 +112,17 @@ class NotMNIST:
             counts = ", ".join(f"{part} {count}" for part, count in arranged.counts.items())
             raise UserError(f"{found[1]}: too few images: {counts}, each part needs one; is the set complete?")
         images, labels = torch.from_numpy(arranged.images)[:, None], torch.from_numpy(arranged.labels).long()
-        every, first = Split(images, labels), arranged.counts["train"]
-        second = first + arranged.counts["held_out"]
-        parts = {
-            "train": cut(every, 0, first if split == "hash" else second),
-            "held_out": cut(every, first, second),
-            "test": cut(every, second),
-        }
         return LoadedData(
-            name=self.name,
-            source=found[0],
-            provenance={
-                "name": self.name,
-                "source": found[0],
-                "split": split,
-                "counts": {part: len(images) for part, images in parts.items()},
-                "held_out_is_trained_on": split == "full",
-                **letters.about,
+            self.name,
+            found[0],
+            *split_in_order(Split(images, labels), arranged.counts, train_on_held_out=split == "full"),
+            split=split,
+            files=letters.files,
+            official=letters.official,
+            held_out_is_trained_on=split == "full",
+            evaluator="notmnist",
+            about={
+                "unreadable": letters.unreadable,
                 "polarity": self.polarity,
                 "inverted": arranged.inverted,
                 "duplicates": {
@@ -137,7 +131,6 @@ class NotMNIST:
                     "with_other_label": arranged.repeated_otherwise,
                 },
             },
-            **parts,
         )
 
     def _refuse_glyphs_options(self) -> None:
@@ -201,7 +194,7 @@ def read(kind: str, path: Path, root: Path) -> Letters:
             for name, label, content in read_folder(listing):
                 digest.update(name.encode(errors="surrogateescape") + b"\0" + hashlib.sha256(content).digest())
                 gathering.add(name, label, content)
-            return gathering.finish({"files": {"pictures": digest.hexdigest()}, "official": "unknown"})
+            return gathering.finish({"pictures": digest.hexdigest()}, "unknown")
 
         return cached(cache, listing.key, gather)
 
@@ -219,7 +212,7 @@ def read(kind: str, path: Path, root: Path) -> Letters:
             raise UserError(f"{path}: changed while it was read; start again when it is complete")
         if not (official := md5 == ARCHIVES[path.name]):
             say(f"warning: {path}: not the official archive: its md5 is {md5} (noted in the provenance)")
-        return gathering.finish({"files": {path.name: sha256}, "official": official})
+        return gathering.finish({path.name: sha256}, official)
 
     return cached(cache, f"{status.st_size} {status.st_mtime_ns}", unpack)
 
@@ -251,8 +244,7 @@ def read_idx_pairs(folder: Path) -> Letters:
             f"letters; put those into {folder / 'notMNIST'}, or point --data.root at them"
         )
     images, labels = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
-    about: dict[str, Any] = {"files": files, "official": "unknown", "unreadable": {"count": 0, "files": {}}}
-    return Letters(images, labels, about)
+    return Letters(images, labels, files, "unknown", {"count": 0, "files": {}})
 
 
 def _md5_and_sha256(path: Path) -> tuple[str, str]:

@@ -18,15 +18,15 @@ from gan.data.dataset import DATASETS, Dataset, LoadedData
 class ImageDataModule(pl.LightningDataModule):
     """Real images for training, selection and testing.
 
-    `image_shape` (C, H, W), `num_classes` (0 without classes) and `class_names` are known at once, `loaded` after
-    `setup`.
+    `image_shape` (C, H, W), `num_classes` (0 without classes) and `class_names` are known at once. `loaded` is there
+    after `setup`.
 
     Args:
         name: a key of `DATASETS`, an importable path, or a mapping {name: …, parameter: …}.
-        root: folder with the files of the data set; what is downloaded goes there too.
-        source: where the images come from, one of the data set's; "auto" takes the first of them that is there.
-        split: which images are trained on; None for the data set's first. The first one of each set in this package
-            holds images out, "full" trains on these too.
+        root: the folder with the data set's files. Downloads go there, too.
+        source: where the images come from: one of the data set's `sources`. "auto" takes the first that is there.
+        split: which images are trained on: one of the data set's `splits`, None for the first. In this package the
+            first split holds images out, and "full" trains on these, too.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class ImageDataModule(pl.LightningDataModule):
         return loaded if loaded.split else replace(loaded, split=self.split)
 
     def _load_as_all_do(self, world_size: int) -> None:
-        """Collective: every rank learns what all have, so that all raise, or none."""
+        """Load, and compare the data of all ranks: all raise, or none. Collective."""
         every: list[Any] = [None] * world_size
         try:
             self._loaded = self._loaded or self._load()

@@ -1,7 +1,7 @@
-"""The feature extractors of every distance: small classifiers whose weights ship with the package, one a data set.
+"""The feature extractors of every distance: small classifiers, one a kind of images, whose weights ship here.
 
-Numbers compare only when they come from the same features, so an extractor is a file with a name, a version and a
-sha256, and a file that is not that one is refused. `scripts/train_evaluator.py` makes them.
+Numbers compare only when they come from the same features. So an extractor is a file with a name, a version and a
+sha256, and any other file is refused. `scripts/train_evaluator.py` makes them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True)
 class Evaluator:
-    """A shipped extractor: what a metric row says of the features that it was measured in."""
+    """A shipped extractor. A metric row has its name, version and sha256."""
 
     name: str
     version: int
@@ -68,9 +68,9 @@ EVALUATORS = {
 class ImageClassifier(nn.Module):
     """28x28 grey images -> 128 non-negative features -> 10 logits; 13.7 MFLOP an image, 463,050 weights.
 
-    Batch norm is folded into the layers, so there is no training mode to forget: the same images give the same
-    features whatever `.train()`, autocast or the float32 precision flags say around it. Users keep it outside their
-    module tree (in a plain object or a list), where no checkpoint and no optimizer finds it.
+    Batch norm is folded into the layers, so that there is no training mode. The same images give the same features
+    whatever `.train()`, autocast or the float32 precision flags say. Keep it outside of your module tree (in a plain
+    object or a list), where no checkpoint and no optimizer finds it.
     """
 
     image_shape = (1, 28, 28)
@@ -107,10 +107,10 @@ class ImageClassifier(nn.Module):
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Products of float32 matrices in float32: no TF32 and no bfloat16, which "high" and "medium" ask for.
+    """Within it, float32 matrices are multiplied in float32: not in TF32 or bfloat16, as "high" and "medium" allow.
 
-    `torch.set_float32_matmul_precision("medium")` moves features even on a CPU, and cuDNN's convolutions use TF32
-    by default; a metric must depend on neither.
+    `torch.set_float32_matmul_precision("medium")` changes features even on a CPU, and cuDNN's convolutions use TF32
+    by default. A metric must depend on neither.
     """
     backends: Any = torch.backends
     changes: list[tuple[Callable[[Any], None], Any, Any]]  # how to set, value before, value here
@@ -159,7 +159,7 @@ def not_measured(data: LoadedData) -> str:
 
 
 def load_classifier(name: str = "mnist") -> ImageClassifier:
-    """The shipped extractor, frozen, on the CPU; its record is `EVALUATORS[name]`."""
+    """The network of the extractor `EVALUATORS[name]`, frozen, on the CPU."""
     if name not in EVALUATORS:
         raise UserError(f"no evaluator {name!r}: the package ships {', '.join(EVALUATORS)}")
     evaluator = EVALUATORS[name]

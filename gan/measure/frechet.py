@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-METRIC, VERSION = "frechet", 1  # what a metric row says; another formula or estimator is another version
+METRIC, VERSION = "frechet", 1  # in every metric row; raise the version with another formula or estimator
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Mean and covariance of a set of features, in float64 on the CPU, so that every device gives one number."""
+    """Mean and covariance of a set of features, in float64 on the CPU: all devices then give the same distance."""
 
     mean: Tensor  # (D,)
     covariance: Tensor  # (D, D)

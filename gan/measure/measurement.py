@@ -17,13 +17,13 @@ from gan.measure.protocol import Protocol
 from gan.measure.scorer import ImageScorer
 from gan.parts.networks.layers import has_batch_statistics, normalises_by_batch
 
-# Selection looks at held-out training images, the report at test images, each with its own noise stream: a checkpoint
-# that was chosen for its luck with one is not reported with it.
+# Selection looks at held-out training images, the report at test images, and each has its own noise stream. So the luck
+# that a checkpoint was chosen for does not enter what is reported of it.
 ROLES = {"selection": "held-out", "report": "test"}
 
 
 class Sampler(Interface):
-    """What is measured: a generator that draws images, as `gan.engine.sampling.Sampler` does."""
+    """A generator that draws images, such as `gan.engine.sampling.Sampler`: what is measured."""
 
     generator: nn.Module
     weights: str  # `raw` or `ema`
@@ -36,7 +36,9 @@ class Sampler(Interface):
 
 
 class Measurement:
-    """Scores generators against the real images of one role; the real statistics are computed once.
+    """Scores generators against the real images of one role. The statistics of these are computed once.
+
+    Raises UserError for data that name no evaluator.
 
     Args:
         data: the data set of the run, which names the classifier of its images.
@@ -57,11 +59,11 @@ class Measurement:
 
     @property
     def floor(self) -> float:
-        """Distance of real training images from the same real images: what a perfect generator would get."""
+        """Distance between real training images and the real images of this role: a perfect generator's score."""
         return self.scorer.floor
 
     def __call__(self, sampler: Sampler, noise_seed: int = 0) -> dict[str, Any]:
-        """A row of `metrics.jsonl`: scores and protocol. Non-finite weights get `fid` NaN and `finite` false."""
+        """A row of `metrics.jsonl`: scores and protocol. A generator with non-finite weights gets the `fid` NaN."""
         state = [tensor for tensor in sampler.generator.state_dict().values() if tensor.is_floating_point()]
         finite = all(bool(tensor.isfinite().all()) for tensor in state)
         fakes = sampler.sample(self.num_samples, noise_seed, purpose=f"{self.role} noise")
@@ -92,7 +94,7 @@ class Measurement:
 
 
 def to_json(row: dict[str, Any], indent: int | None = None) -> str:
-    """A row as JSON, which has no NaN: null stands for a number that is not finite."""
+    """A row as JSON. A number that is not finite becomes null, since JSON has no NaN."""
     plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
     return json.dumps(plain, indent=indent, allow_nan=False)
 

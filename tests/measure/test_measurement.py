@@ -113,11 +113,11 @@ def test_recorded_rows_keep_their_column(data):
     """Rows in docs/results are of this protocol: official MNIST, and the embedded digits."""
     results = Path(__file__).parents[2] / "docs" / "results"
     official = replace(data, source="idx", files=OFFICIAL_SHA256)
-    for loaded, weights, file in ((official, "raw", "short_budget"), (data, "ema", "quickstart")):
+    for loaded, of, file in ((official, "raw", "short_budget"), (data, "ema", "quickstart")):
         measurement, sampler = Measurement(loaded, "report", 20), tiny("MLPGAN").sampler()
         row = measurement(sampler)
         fields = {field: row[field] for field in Protocol.__dataclass_fields__}
         num_real = 10_000 if loaded is official else 1_000
-        now = Protocol(**fields | {"num_real": num_real, "num_fake": 10_000, "weights": weights})
+        now = Protocol(**fields | {"num_real": num_real, "num_fake": 10_000, "weights": of})
         recorded = json.loads((results / f"{file}.json").read_text())
         assert now.protocol_id in {row["protocol"] for row in recorded}

@@ -1,7 +1,8 @@
 """MNIST and its kin: 28x28 grey images of ten classes in four idx files of the same names and sizes.
 
-Split "text" is the one of TensorFlow's reader, which the early GAN tutorials trained on: 55,000 images, the first
-5,000 held out. Split "full" trains on all 60,000; its held-out images are then the same 5,000, *also trained on*.
+Split "text" is that of TensorFlow's reader, on which the early GAN tutorials trained: the first 5,000 images are held
+out, the other 55,000 are trained on. Split "full" trains on all 60,000. Its held-out images are the same 5,000, which
+are then *also trained on*.
 """
 
 import hashlib
@@ -69,7 +70,7 @@ class IdxSet:
                 ) from None
 
     def load(self, root: Path, source: str, split: str) -> LoadedData:
-        """Read and check the images; downloaded ones are idx files like any others and are called so."""
+        """Read and check the images. Downloaded files are idx files like any others: their source is "idx"."""
         folder = self.find_folder(root, source)
         if folder is None:
             raise UserError(self._nothing_found(root))

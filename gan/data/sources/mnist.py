@@ -44,7 +44,7 @@ class MNIST(IdxSet):
             super().prepare(root, source)
 
     def load(self, root: Path, source: str, split: str) -> LoadedData:
-        """Read and check the images; downloaded ones are idx files like any others and are called so."""
+        """Read and check the images. Downloaded files are idx files like any others: their source is "idx"."""
         if source == "embedded":
             say("mnist: the 5,000 embedded digits, as asked for by --data.source embedded")
             return self._load_embedded(split)

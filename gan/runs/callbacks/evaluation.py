@@ -21,8 +21,8 @@ SCORES = ("fid", "fid_floor", "median_confidence", "min_class_share", "label_agr
 class Evaluation(pl.Callback):
     """Every N generator updates `metric/fid` (selection) and class shares; at the end `metric_test/fid` (report).
 
-    Measured is what is sampled: the averaged weights where the recipe has an `ema_decay`, under `metric_ema/fid` and
-    `metric_test_ema/fid`, else the raw ones.
+    Where the recipe has an `ema_decay`, the averaged weights are measured, under `metric_ema/fid` and
+    `metric_test_ema/fid`. Else the raw weights are.
 
     Rows with their protocol go to `metrics.jsonl`. Evaluation never moves the training streams: a run with and without
     it ends in the same weights. Nothing is measured where the data set names no evaluator, and a note says so.
@@ -43,7 +43,7 @@ class Evaluation(pl.Callback):
 
     @property
     def latest_fid(self) -> float:
-        """Of the last selection measurement; infinity before the first, and for a diverged generator."""
+        """The `fid` of the last selection measurement. Infinity before the first, and for a diverged generator."""
         fid = self.rows[-1]["fid"] if self.rows else math.inf
         return fid if math.isfinite(fid) else math.inf
 

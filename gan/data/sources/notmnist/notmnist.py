@@ -1,9 +1,9 @@
 """notMNIST (Bulatov, 2011): letters A to J from thousands of fonts, as its archives, folders or idx files.
 
-Split "hash" is about 80 % train, 10 % held out, 10 % test, by a hash of an image's pixels, the same for an image and
-its negative. So a repeated image, of which notMNIST has many, is never in two parts. A hash of the file's name would
-need copies removed afterwards, and would do nothing for idx files, which have no names; this one sorts each image
-alike whichever source it came from. Split "full" trains on the held-out images, too.
+Split "hash" is about 80 % train, 10 % held out, 10 % test. A hash of the pixels decides, which is the same for an image
+and its negative. So a repeated image, of which notMNIST has many, is never in two parts, and an image is in the same
+part whichever source it came from. (A hash of the file's name would put copies into several parts, and idx files have
+no names.) Split "full" trains on the held-out images, too.
 
 The small archive has 18,724 readable PNGs and two that are not, the large one 529,114. Nothing is unpacked to disk (see
 `archive`). What was decoded is kept in `root/notMNIST_cache`. The large set needs about 1 GB of memory.
@@ -49,8 +49,8 @@ MAX_IDX_BYTES = 2**29  # the large set's images have 414,825,376
 class NotMNIST:
     """28x28 grey letters, 0 (paper) to 255 (ink): nearly all bright on dark.
 
-    The provenance says how many images are inverted (`split.is_inverted`) and how many repeat another one, whatever is
-    done about them.
+    Whatever the options are, the provenance says how many of the images read are inverted (`split.is_inverted`) and
+    how many repeat another one.
 
     Args:
         polarity: "keep" leaves inverted images, "normalise" makes them bright on dark.
@@ -95,9 +95,9 @@ class NotMNIST:
             read(*found, root)
 
     def load(self, root: Path, source: str, split: str) -> LoadedData:
-        """Read and check the images; a downloaded archive is one like any other and is called so.
+        """Read and check the images. A downloaded archive is an archive like any other: its source is "archive".
 
-        Where there is none, source "auto" says so in a box and hands over the data set `glyphs`, under its own name.
+        Where nothing is found, source "auto" says so in a box and returns the data set `glyphs`, under its own name.
         """
         if source == "glyphs":
             self._refuse_glyphs_options()

@@ -43,7 +43,7 @@ def normalise(choice: str | Mapping[str, Any], kind: str) -> dict[str, Any]:
 def completed(
     choice: str | Mapping[str, Any], registry: Mapping[str, Any], kind: str, engines: Collection[str] = ()
 ) -> dict[str, Any]:
-    """The choice with all its parameters: given ones first, then defaults. Parameters that are choices are completed, too.
+    """The choice with all its parameters: given ones first, then defaults. Choices among them are completed, too.
 
     No defaults are added for an object that takes any keyword or has no signature. Raises UserError for an unknown
     name, for an import that fails, for parameters that are unknown, missing or of the wrong type, and for the
@@ -141,7 +141,7 @@ def nearest(name: object, known: Iterable[str]) -> str:
 def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> dict[str, inspect.Parameter]:
     """The parameters of `target`, by name. Raises UserError for values that are unknown, missing or of the wrong type.
 
-    Parameters are the keyword-only arguments. A class without any (torch.optim.RMSprop) has its arguments with a default
+    Parameters are the keyword-only arguments. A class without any (torch.optim.RMSprop) has those with a default
     as parameters. A function without any may be given its arguments with a default, but none is returned: it may be
     the engine that supplies them.
     """

@@ -24,7 +24,7 @@ def usable(what: str) -> Iterator[None]:
 
 
 def whole(value: object, name: str, least: int = 0) -> int:
-    """Return `value` if it is a whole number of at least `least`. Raises UserError, with its name, for anything else."""
+    """Return `value` if it is a whole number of at least `least`. Raises UserError with its name if not."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise UserError(f"{name} must be a whole number of at least {least}, got {value!r}")
     return value

@@ -33,7 +33,7 @@ class Dataset(Protocol):
     splits: tuple[str, ...]  # allowed values of `split`, the default first
 
     def prepare(self, root: Path, source: str) -> None:
-        """Download what is needed. Called in one process of each machine, before `load`; only here are downloads safe."""
+        """Download what is needed. Called before `load`, in one process of each machine; nothing else may download."""
 
     def load(self, root: Path, source: str, split: str) -> LoadedData:
         """Return the images. Called in every process, after `prepare`; each must get the same."""

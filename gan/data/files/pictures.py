@@ -1,4 +1,4 @@
-"""Pictures from files that may be broken or hostile: a list of allowed formats, and bounds that hold before decoding."""
+"""Pictures from files that may be broken or hostile: allowed formats only, bounded before they are decoded."""
 
 import io
 import struct

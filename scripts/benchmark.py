@@ -69,10 +69,9 @@ def bare(steps: int, data: list[str]) -> list[float]:
 
 def fit(steps: int, data: list[str]) -> list[float]:
     """Steps per second of each window of `gan fit`, as it writes them to TensorBoard itself."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
     from gan.runs.config import parse_flags
     from gan.runs.fit import fit as train
+    from gan.runs.reader import read_run
 
     with tempfile.TemporaryDirectory() as directory:
         run = f"{directory}/run"
@@ -89,8 +88,7 @@ def fit(steps: int, data: list[str]) -> list[float]:
                 ]
             )
         )
-        events = EventAccumulator(run).Reload()
-        return [event.value for event in events.Scalars("throughput/steps_per_second")]
+        return list(read_run(run).scalars()["throughput/steps_per_second"].values())
 
 
 def child(kind: str, options: argparse.Namespace) -> dict[str, float]:

@@ -21,6 +21,11 @@ def say(note: str) -> None:
         print(note, file=sys.stderr, flush=True)
 
 
+def forget() -> None:
+    """Let every note be said again, as in a new process."""
+    _said.clear()
+
+
 def box(paragraphs: list[str], width: int = 76) -> str:
     """Paragraphs, wrapped, in a frame."""
     wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)  # paths stay whole

@@ -18,3 +18,19 @@ def recorded_format(values: Mapping[str, Any], where: str) -> int:
     if number not in range(1, FORMAT + 1):
         raise UserError(f"{where}: has format {number!r}; this version of gan reads 1 to {FORMAT}: update gan")
     return number
+
+
+def upgraded_state(state: Mapping[str, Any], global_step: int) -> dict[str, Any]:
+    """A checkpoint's adversarial state in today's format."""
+    if recorded_format(state, "checkpoint") == FORMAT:
+        return dict(state)
+    return {
+        "format": FORMAT,
+        "variant": state["variant"],
+        "run_seed": state["run_seed"],
+        "images_seen": state["images_seen"],
+        "updates": {"generator": global_step, "discriminator": state["discriminator_updates"]},
+        "round": {"position": state["turn"], "one_sided": state["one_sided"], "latent": state["latent"]},
+        "streams": {"noise": state["noise"]},
+        "random": state["random"],
+    }

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def stream_seed(name: str, *parts: int) -> int:
-    """A 63-bit seed for the stream `name`, distinct for each tuple of parts (seed, rank, …) and stable for ever."""
+    """A 63-bit seed for the stream `name`. Each tuple of parts (seed, rank, …) has its own, which never changes."""
     digest = hashlib.sha256(repr((name, *parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -35,12 +35,12 @@ class Streams:
 
 
 def global_random_state(device: torch.device) -> Tensor:
-    """State of the generator that dropout draws from on this device."""
+    """State of torch's global generator on this device, from which dropout draws."""
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 
 def set_global_random_state(state: Tensor, device: torch.device) -> None:
-    """Go on from a state that `global_random_state` gave on a device of this kind."""
+    """Restore a state that `global_random_state` returned on a device of this kind."""
     if device.type == "cuda":
         torch.cuda.set_rng_state(state, device)
     else:

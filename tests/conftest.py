@@ -1,4 +1,7 @@
-"""Shared fixtures."""
+"""Shared fixtures.
+
+torch computes with one thread, or with as many as the environment variable GAN_TEST_THREADS says.
+"""
 
 import os
 from collections.abc import Iterator
@@ -11,8 +14,8 @@ MNIST_ROOT = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
+def threads():
+    torch.set_num_threads(int(os.environ.get("GAN_TEST_THREADS", "1")))
 
 
 @pytest.fixture(autouse=True)

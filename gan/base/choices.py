@@ -32,7 +32,7 @@ class Names:
 
 
 def normalise(choice: str | Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """The choice as a mapping: `normal` becomes `{"name": "normal"}`. UserError for what is no choice."""
+    """The choice as a mapping: `normal` becomes `{"name": "normal"}`. Raises UserError for anything else."""
     if isinstance(choice, str):
         return {"name": choice}
     if isinstance(choice, Mapping) and isinstance(choice.get("name"), str):
@@ -43,11 +43,11 @@ def normalise(choice: str | Mapping[str, Any], kind: str) -> dict[str, Any]:
 def completed(
     choice: str | Mapping[str, Any], registry: Mapping[str, Any], kind: str, engines: Collection[str] = ()
 ) -> dict[str, Any]:
-    """The choice with all its parameters: given ones first, then defaults. Choices among them are complete, too.
+    """The choice with all its parameters: given ones first, then defaults. Choices among them are completed, too.
 
-    Raises UserError for an unknown name, an import that fails, parameters that are unknown, missing or of the wrong
-    type, and those of `engines`, which the engine supplies. What takes any keyword, or has no signature, adds no
-    defaults.
+    No defaults are added for an object that takes any keyword or has no signature. Raises UserError for an unknown
+    name, for an import that fails, for parameters that are unknown, missing or of the wrong type, and for the
+    parameters `engines`, which the engine supplies.
     """
     given = normalise(choice, kind)
     target = named(given["name"], registry, kind)
@@ -81,7 +81,7 @@ def resolve(
 
 
 def named(name: str, registry: Mapping[str, Any], kind: str) -> Any:
-    """The object that a name stands for: of the registry, or at an importable path."""
+    """The object that a name stands for: an entry of the registry, or what is at an importable path."""
     if name in registry:
         return registry[name]
     if "." in name:
@@ -129,7 +129,7 @@ def import_from(directory: str | None) -> None:
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """`did you mean 'x'? Allowed: …`, for the end of an error line; a long list only where nothing is near."""
+    """The end of an error line: `did you mean 'x'? (allowed: …)`. A long list is given only where no name is near."""
     known = sorted(known)
     close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     allowed = f"allowed: {', '.join(known) or 'none'}"
@@ -139,10 +139,11 @@ def nearest(name: object, known: Iterable[str]) -> str:
 
 
 def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> dict[str, inspect.Parameter]:
-    """The parameters that `target` has, by name. UserError for values that it does not take, lacks, or has no type for.
+    """The parameters of `target`, by name. Raises UserError for values that are unknown, missing or of the wrong type.
 
-    They are its keyword-only arguments. A class from elsewhere that has none (torch.optim.RMSprop) has those with a
-    default; a function from elsewhere that has none may be given those, but what has a default may be the engine's.
+    Parameters are the keyword-only arguments. A class without any (torch.optim.RMSprop) has those with a default
+    as parameters. A function without any may be given its arguments with a default, but none is returned: it may be
+    the engine that supplies them.
     """
     if not callable(target):
         if parameters:  # a bundle of functions, such as a loss
@@ -188,11 +189,11 @@ def _is_plain(value: Any) -> bool:
 
 
 def foreign_names(tree: Any, called: bool = False) -> Iterator[str]:
-    """Whatever a tree of choices could import beyond registered names and classes of `gan`.
+    """All names in a tree of choices that could import code other than `gan`.
 
-    That is every key and every string with a dot in it: a choice may be a bare string at any depth, and penalties are
-    keys, so that nothing less is safe. Where what is named is `called`, as in a recipe or for a data set, a path into
-    `gan` counts, too: not all of it may be called with parameters that somebody else wrote.
+    Every key and every string with a dot in it counts: a choice may be a bare string at any depth, and penalties are
+    keys. With `called`, as in a recipe or for a data set, a path into `gan` counts, too: the object is called with
+    parameters that somebody else wrote, and not all of `gan` may be.
     """
     if isinstance(tree, str):
         if "." in tree and (called or tree.split(".")[0] != "gan"):
@@ -207,10 +208,10 @@ def foreign_names(tree: Any, called: bool = False) -> Iterator[str]:
 
 
 def merge(base: Any, change: Any, remove: bool = False) -> Any:
-    """`base` with `change` over it, key by key; another name replaces a whole choice.
+    """`base` with `change` laid over it, key by key. A choice with another name replaces the whole choice.
 
-    A null in `change` removes a key: with `remove` from the result, else it stands there as a null, which removes the
-    key when the result itself is laid over something.
+    A null in `change` removes a key. With `remove` the key is not in the result. Without, it stays there as a null, and
+    removes the key when the result is laid over something else.
     """
     if isinstance(change, str) and isinstance(base, Mapping) and "name" in base:
         change = {"name": change}
@@ -241,7 +242,7 @@ def without_nulls(value: Any) -> Any:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a plain value has the annotated type; an int passes for a float, a bool never for a number."""
+    """Whether a plain value has the annotated type. An int counts as a float, a bool never as a number."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         return _fits(value, arguments[0])

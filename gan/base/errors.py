@@ -13,7 +13,7 @@ class UserError(ValueError):
 
 @contextmanager
 def usable(what: str) -> Iterator[None]:
-    """Whatever a user's value raises while it is tried out, as a UserError that names it; the cause stays attached."""
+    """Within it, any error of a user's value becomes a UserError that begins with `what`. The cause stays attached."""
     try:
         yield
     except UserError:
@@ -24,7 +24,7 @@ def usable(what: str) -> Iterator[None]:
 
 
 def whole(value: object, name: str, least: int = 0) -> int:
-    """`value`, a whole number of at least `least`. UserError, which names it, for anything else."""
+    """Return `value` if it is a whole number of at least `least`. Raises UserError with its name if not."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise UserError(f"{name} must be a whole number of at least {least}, got {value!r}")
     return value

@@ -24,7 +24,7 @@ def to_uint8(images: Tensor, limits: tuple[float, float]) -> Tensor:
 
 
 def pack(images: Tensor, count: int) -> Tensor:
-    """(N, C, H, W) -> (N / count, count C, H, W): `count` images beside each other as channels of one (PacGAN)."""
+    """(N, C, H, W) -> (N / count, count C, H, W): `count` images become the channels of one (PacGAN)."""
     if len(images) % count:
         raise UserError(f"recipe.packing {count} does not divide a batch of {len(images)}; give whole batches")
     return images if count == 1 else images.unflatten(0, (-1, count)).flatten(1, 2)

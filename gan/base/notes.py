@@ -1,4 +1,4 @@
-"""What a data set says to its user on stderr, once per process: a line, or a box that cannot be overlooked."""
+"""Notes to the user on stderr, each once per process: a line, or a box that cannot be overlooked."""
 
 import sys
 import textwrap
@@ -9,7 +9,7 @@ _said: set[str] = set()
 
 
 def is_first_process() -> bool:
-    """Whether this is rank 0, the one that says things and shows progress bars."""
+    """Whether this process is rank 0, which alone prints notes and shows progress bars."""
     return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from gan.base.errors import UserError
 from gan.base.streams import stream
 from gan.data.split import Split
 
@@ -15,14 +14,14 @@ RESIDENT_BYTES = 2 * 2**30  # sets of at most this size live on the training dev
 class DeviceBatches:
     """Endless shuffled batches on `device`: images (N, C, H, W) uint8, labels (N,) int64; N = batch_size / world_size.
 
-    The stream of images is one permutation of the set after the other, each a function of (seed, epoch) alone. Batch b
-    is the stream's b-th stretch of `batch_size` images and may straddle two permutations, as in TensorFlow's
-    `next_batch`; with `replacement` each image is drawn from the whole set instead. Rank r takes every world_size-th
-    image of it from the r-th on: all ranks together see what one would. `position`, the number of images drawn by all
-    ranks, says where the stream stands; it is the whole state.
+    The images come as one stream: one permutation of the set after the other. A permutation depends on (seed, epoch)
+    alone. With `replacement` each image is drawn from the whole set instead. Batch b is the b-th stretch of
+    `batch_size` images of the stream, and may straddle two permutations, as in TensorFlow's `next_batch`. Rank r takes
+    every world_size-th image of the batch, from the r-th on. So all ranks together see what one process would see.
+    `position` is the number of images that all ranks have drawn. It is the whole state.
 
-    Lightning sees an epoch of `len(self)` batches. It has a length lest Lightning fetch one batch ahead, which would
-    put `position` in a checkpoint one batch too far.
+    An epoch of Lightning has `len(self)` batches. Without a length Lightning would fetch one batch ahead, and the
+    `position` in a checkpoint would be one batch too far.
     """
 
     def __init__(
@@ -35,11 +34,9 @@ class DeviceBatches:
         world_size: int = 1,
         replacement: bool = False,
     ) -> None:
-        if batch_size < 1 or batch_size % world_size:
-            raise UserError(
-                f"batch_size {batch_size} (of all devices together) does not divide over {world_size} devices; "
-                f"use a positive multiple of {world_size}"
-            )
+        # The engine refuses other batch sizes in the user's words, before anything is loaded.
+        assert batch_size >= world_size, f"batch_size {batch_size} on {world_size} devices"
+        assert batch_size % world_size == 0, f"batch_size {batch_size} on {world_size} devices"
         self.batch_size, self.seed, self.rank, self.world_size = batch_size, seed, rank, world_size
         self.device, self.replacement = torch.device(device), replacement
         resident = split.images.nbytes <= RESIDENT_BYTES
@@ -67,7 +64,7 @@ class DeviceBatches:
         self.position = state["position"]
 
     def _indices(self, start: int) -> Tensor:
-        """This rank's part of the stream's positions start … start + batch_size - 1."""
+        """Indices of the images that this rank takes from the stream's positions start … start + batch_size - 1."""
         stretches, stop = [], start + self.batch_size
         first = start + self.rank  # this rank's first position
         while first < stop:

@@ -1,8 +1,8 @@
 """`ImageDataModule`: any data set as Lightning wants it, with its order in the checkpoint."""
 
-import hashlib
 import inspect
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,15 @@ from gan.data.dataset import DATASETS, Dataset, LoadedData
 class ImageDataModule(pl.LightningDataModule):
     """Real images for training, selection and testing.
 
-    `image_shape` (C, H, W), `num_classes` (0 without classes) and `class_names` are known at once, `loaded` after
-    `setup`.
+    `image_shape` (C, H, W), `num_classes` (0 without classes) and `class_names` are known at once. `loaded` is there
+    after `setup`.
 
     Args:
         name: a key of `DATASETS`, an importable path, or a mapping {name: …, parameter: …}.
-        root: folder with the files of the data set; what is downloaded goes there too.
-        source: where the images come from, one of the data set's; "auto" takes the first of them that is there.
-        split: which images are trained on; None for the data set's first. The first one of each set in this package
-            holds images out, "full" trains on these too.
+        root: the folder with the data set's files. Downloads go there, too.
+        source: where the images come from: one of the data set's `sources`. "auto" takes the first that is there.
+        split: which images are trained on: one of the data set's `splits`, None for the first. In this package the
+            first split holds images out, and "full" trains on these, too.
     """
 
     def __init__(
@@ -92,21 +92,21 @@ class ImageDataModule(pl.LightningDataModule):
         if tuple(loaded.train.images.shape[1:]) != self.image_shape:
             shape = tuple(loaded.train.images.shape[1:])
             raise UserError(f"data set {loaded.name}: its images are {shape}, it announced {self.image_shape}")
-        return loaded
+        return loaded if loaded.split else replace(loaded, split=self.split)
 
     def _load_as_all_do(self, world_size: int) -> None:
-        """Collective: every rank learns what all have, so that all raise, or none."""
+        """Load, and compare the data of all ranks: all raise, or none. Collective."""
         every: list[Any] = [None] * world_size
         try:
             self._loaded = self._loaded or self._load()
-            mine = self._loaded.provenance, _brief(self._loaded)
+            mine = "", _brief(self._loaded), self._loaded.provenance
         except UserError as error:
-            mine = {"error": str(error)}, ""
+            mine = str(error), "", {}
         torch.distributed.all_gather_object(every, mine)
-        for rank, (provenance, brief) in enumerate(every):
-            if not brief:
-                raise UserError(f"rank {rank}: {provenance['error']}")
-            if (provenance, brief) != every[0]:
+        for rank, (error_line, brief, _) in enumerate(every):
+            if error_line:
+                raise UserError(f"rank {rank}: {error_line}")
+            if every[rank] != every[0]:
                 raise UserError(
                     f"data set {self.dataset.name}: rank {rank} has {brief}, rank 0 has {every[0][1]}; "
                     f"give every machine the same files under {self.root}"
@@ -145,8 +145,8 @@ class ImageDataModule(pl.LightningDataModule):
                     f"data: the checkpoint was trained with {field} {state[field]}, here it is {present[field]}; "
                     "resume with the same --data.name, --data.split and files"
                 )
-        # The same images may come from another source, in other files. Older checkpoints do not name their files.
-        before, now = state.get("files", present["files"]), present["files"]
+        # The same images may come from another source, in other files. Older checkpoints may name no files.
+        before, now = state.get("files") or present["files"], present["files"]
         if state["source"] == present["source"] and before != now:
             changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
             raise UserError(
@@ -158,14 +158,12 @@ class ImageDataModule(pl.LightningDataModule):
             self._batches.position = self._position
 
     def _identity(self) -> dict[str, Any]:
+        """What a resumed run must find again; images without files are their own checksum."""
         loaded = self.loaded
-        files = dict(loaded.provenance.get("files", {}))  # name -> sha256
+        files = dict(loaded.files) or {"training images": loaded.train.sha256}  # name -> sha256
         return {"name": loaded.name, "train_images": len(loaded.train), "source": loaded.source, "files": files}
 
 
 def _brief(loaded: LoadedData) -> str:
-    """Source, number and digest of the training images, whatever the provenance holds."""
-    digest = hashlib.sha256()
-    for tensor in (loaded.train.images, loaded.train.labels):
-        digest.update(tensor.cpu().numpy().tobytes())
-    return f"{len(loaded.train)} training images from {loaded.source} (sha256 {digest.hexdigest()[:12]})"
+    """Number, source and digest of the training images."""
+    return f"{len(loaded.train)} training images from {loaded.source} (sha256 {loaded.train.sha256[:12]})"

@@ -20,10 +20,10 @@ __all__ = ["DATASETS", "Dataset", "LoadedData", "Split", "importable", "table"]
 
 
 class Dataset(Protocol):
-    """A set of images with labels. The attributes are known before anything is read.
+    """A set of images with labels. Its attributes are known before anything is read.
 
-    Where the classes depend on the files, a further method `look(root: Path)` sets `class_names`. It is called before
-    all others, in every process, and should read no more than it must.
+    A set whose classes depend on its files has one more method: `look(root: Path)`, which sets `class_names`. It is
+    called first, in every process, and should read no more than it must.
     """
 
     name: str
@@ -33,10 +33,10 @@ class Dataset(Protocol):
     splits: tuple[str, ...]  # allowed values of `split`, the default first
 
     def prepare(self, root: Path, source: str) -> None:
-        """Called in one process of each machine, first: the only place that may download."""
+        """Download what is needed. Called before `load`, in one process of each machine; nothing else may download."""
 
     def load(self, root: Path, source: str, split: str) -> LoadedData:
-        """Called in every process, after `prepare`; the same result in each."""
+        """Return the images. Called in every process, after `prepare`; each must get the same."""
 
 
 DATASETS: dict[str, Any] = {
@@ -49,9 +49,9 @@ DATASETS: dict[str, Any] = {
 
 
 def importable(choice: Any) -> Any:
-    """What a choice of data set may import: all of it, but nothing of a registered one.
+    """The part of a choice of data set that may name code to import: None for a registered set, else the whole choice.
 
-    The parameters of a registered set are plain values, checked against its constructor, such as the folder `my.fonts`.
+    The parameters of a registered set are plain values that its constructor checks. One may be a folder `my.fonts`.
     """
     name = choice.get("name") if isinstance(choice, Mapping) else choice
     return None if isinstance(name, str) and name in DATASETS else choice

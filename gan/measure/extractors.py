@@ -1,7 +1,7 @@
-"""The feature extractors of every distance: small classifiers whose weights ship with the package, one a data set.
+"""The feature extractors of every distance: small classifiers, one a kind of images, whose weights ship here.
 
-Numbers compare only when they come from the same features, so an extractor is a file with a name, a version and a
-sha256, and a file that is not that one is refused. `scripts/train_evaluator.py` makes them.
+Numbers compare only when they come from the same features. So an extractor is a file with a name, a version and a
+sha256, and any other file is refused. `scripts/train_evaluator.py` makes them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from gan.base.choices import nearest
 from gan.base.errors import UserError
+from gan.data.split import LoadedData
 
 WEIGHTS = Path(__file__).parent / "weights"
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """A shipped extractor: what a metric row says of the features that it was measured in."""
+    """A shipped extractor. A metric row has its name, version and sha256."""
 
     name: str
     version: int
@@ -66,9 +68,9 @@ EVALUATORS = {
 class ImageClassifier(nn.Module):
     """28x28 grey images -> 128 non-negative features -> 10 logits; 13.7 MFLOP an image, 463,050 weights.
 
-    Batch norm is folded into the layers, so there is no training mode to forget: the same images give the same
-    features whatever `.train()`, autocast or the float32 precision flags say around it. Users keep it outside their
-    module tree (in a plain object or a list), where no checkpoint and no optimizer finds it.
+    Batch norm is folded into the layers, so that there is no training mode. The same images give the same features
+    whatever `.train()`, autocast or the float32 precision flags say. Keep it outside of your module tree (in a plain
+    object or a list), where no checkpoint and no optimizer finds it.
     """
 
     image_shape = (1, 28, 28)
@@ -105,10 +107,10 @@ class ImageClassifier(nn.Module):
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Products of float32 matrices in float32: no TF32 and no bfloat16, which "high" and "medium" ask for.
+    """Within it, float32 matrices are multiplied in float32: not in TF32 or bfloat16, as "high" and "medium" allow.
 
-    `torch.set_float32_matmul_precision("medium")` moves features even on a CPU, and cuDNN's convolutions use TF32
-    by default; a metric must depend on neither.
+    `torch.set_float32_matmul_precision("medium")` changes features even on a CPU, and cuDNN's convolutions use TF32
+    by default. A metric must depend on neither.
     """
     backends: Any = torch.backends
     changes: list[tuple[Callable[[Any], None], Any, Any]]  # how to set, value before, value here
@@ -129,8 +131,35 @@ def exact_float32() -> Iterator[None]:
             change(before)
 
 
+def evaluator_of(data: LoadedData) -> Evaluator | None:
+    """The shipped extractor that a data set says its images belong to; None where it says none.
+
+    The name of the set plays no part in this. Raises UserError for an unknown extractor, and for images of another
+    shape or range than its own.
+    """
+    if data.evaluator is None:
+        return None
+    what = f"data set {data.name}: evaluator {data.evaluator!r}"
+    if data.evaluator not in EVALUATORS:
+        raise UserError(f"{what} is not among those that the package ships; {nearest(data.evaluator, EVALUATORS)}")
+    images = data.test.images
+    if images.shape[1:] != ImageClassifier.image_shape:
+        raise UserError(f"{what} reads images of shape {ImageClassifier.image_shape}, not {tuple(images.shape[1:])}")
+    if images.max() <= 1:
+        raise UserError(f"{what} reads pixels from 0 to 255, these are from 0 to 1; multiply them by 255")
+    return EVALUATORS[data.evaluator]
+
+
+def not_measured(data: LoadedData) -> str:
+    """Why nothing is measured where `evaluator_of` gives None, and how to change that."""
+    return (
+        f"no FID is measured: the data set {data.name} names no evaluator; if its images are like those of "
+        f"{', '.join(EVALUATORS)}, name that one in its LoadedData, such as evaluator={next(iter(EVALUATORS))!r}"
+    )
+
+
 def load_classifier(name: str = "mnist") -> ImageClassifier:
-    """The shipped extractor, frozen, on the CPU; its record is `EVALUATORS[name]`."""
+    """The network of the extractor `EVALUATORS[name]`, frozen, on the CPU."""
     if name not in EVALUATORS:
         raise UserError(f"no evaluator {name!r}: the package ships {', '.join(EVALUATORS)}")
     evaluator = EVALUATORS[name]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-METRIC, VERSION = "frechet", 1  # what a metric row says; another formula or estimator is another version
+METRIC, VERSION = "frechet", 1  # in every metric row; raise the version with another formula or estimator
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Mean and covariance of a set of features, in float64 on the CPU, so that every device gives one number."""
+    """Mean and covariance of a set of features, in float64 on the CPU: all devices then give the same distance."""
 
     mean: Tensor  # (D,)
     covariance: Tensor  # (D, D)
@@ -46,6 +46,10 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
 
 def _root(covariance: Tensor) -> Tensor:
-    """R (D, D) with RRᵀ = C; eigenvalues that rounding made negative count as zero."""
-    values, vectors = torch.linalg.eigh(covariance)
-    return vectors * values.clamp(min=0).sqrt()  # V sqrt(Λ): scales column i by sqrt(λ_i)
+    """R (D, D) with RRᵀ = C. Eigenvalues within rounding of zero, D ε λ_max, count as zero.
+
+    `eigh` returns an eigenvalue of 0 as some ±ε λ_max. Its square root, 1e-8 sqrt(λ_max), would enter the distance.
+    """
+    values, vectors = torch.linalg.eigh(covariance)  # ascending
+    rounding = len(values) * torch.finfo(values.dtype).eps * values[-1]
+    return vectors * values.where(values > rounding, 0).sqrt()  # V sqrt(Λ): scales column i by sqrt(λ_i)

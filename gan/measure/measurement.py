@@ -1,6 +1,5 @@
 """One measurement of one generator under one protocol, the same in training and in `gan evaluate`."""
 
-import hashlib
 import json
 import math
 from dataclasses import asdict
@@ -10,20 +9,21 @@ from typing import Protocol as Interface
 import torch
 from torch import Tensor, nn
 
+from gan.base.errors import UserError
 from gan.data.split import LoadedData
-from gan.measure.extractors import EVALUATORS, load_classifier
+from gan.measure.extractors import evaluator_of, load_classifier, not_measured
 from gan.measure.frechet import METRIC, VERSION
 from gan.measure.protocol import Protocol
 from gan.measure.scorer import ImageScorer
 from gan.parts.networks.layers import has_batch_statistics, normalises_by_batch
 
-# Selection looks at held-out training images, the report at test images, each with its own noise stream: a checkpoint
-# that was chosen for its luck with one is not reported with it.
+# Selection looks at held-out training images, the report at test images, and each has its own noise stream. So the luck
+# that a checkpoint was chosen for does not enter what is reported of it.
 ROLES = {"selection": "held-out", "report": "test"}
 
 
 class Sampler(Interface):
-    """What is measured: a generator that draws images, as `gan.engine.sampling.Sampler` does."""
+    """A generator that draws images, such as `gan.engine.sampling.Sampler`: what is measured."""
 
     generator: nn.Module
     weights: str  # `raw` or `ema`
@@ -36,10 +36,12 @@ class Sampler(Interface):
 
 
 class Measurement:
-    """Scores generators against the real images of one role; the real statistics are computed once.
+    """Scores generators against the real images of one role. The statistics of these are computed once.
+
+    Raises UserError for data that name no evaluator.
 
     Args:
-        data: the data set of the run, which also gives the classifier its name.
+        data: the data set of the run, which names the classifier of its images.
         role: `selection` or `report`.
         num_samples: fakes that each measurement draws.
         device: where the classifier runs.
@@ -47,17 +49,21 @@ class Measurement:
 
     def __init__(self, data: LoadedData, role: str, num_samples: int, device: torch.device | str = "cpu") -> None:
         self.role, self.num_samples, self.data = role, num_samples, data
-        self.classifier = load_classifier(data.name).to(device)
+        evaluator = evaluator_of(data)
+        if evaluator is None:
+            raise UserError(not_measured(data))
+        self.evaluator = evaluator
+        self.classifier = load_classifier(evaluator.name).to(device)
         real = data.held_out if role == "selection" else data.test
         self.scorer = ImageScorer(self.classifier, real.images, data.train.images)
 
     @property
     def floor(self) -> float:
-        """Distance of real training images from the same real images: what a perfect generator would get."""
+        """Distance between real training images and the real images of this role: a perfect generator's score."""
         return self.scorer.floor
 
     def __call__(self, sampler: Sampler, noise_seed: int = 0) -> dict[str, Any]:
-        """A row of `metrics.jsonl`: scores and protocol. Non-finite weights get `fid` NaN and `finite` false."""
+        """A row of `metrics.jsonl`: scores and protocol. A generator with non-finite weights gets the `fid` NaN."""
         state = [tensor for tensor in sampler.generator.state_dict().values() if tensor.is_floating_point()]
         finite = all(bool(tensor.isfinite().all()) for tensor in state)
         fakes = sampler.sample(self.num_samples, noise_seed, purpose=f"{self.role} noise")
@@ -66,18 +72,17 @@ class Measurement:
         del scores["num_fake"]
         if not finite:
             scores["fid"] = math.nan
-        evaluator, files = EVALUATORS[self.data.name], self.data.provenance.get("files", {})
         protocol = Protocol(
             metric=METRIC,
             metric_version=VERSION,
-            extractor=evaluator.name,
-            extractor_version=evaluator.version,
-            extractor_sha256=evaluator.sha256,
+            extractor=self.evaluator.name,
+            extractor_version=self.evaluator.version,
+            extractor_sha256=self.evaluator.sha256,
             data_set=self.data.name,
             source=self.data.source,
-            data_sha256=hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest(),
+            data_sha256=self.data.sha256,
             split=ROLES[self.role],  # type: ignore[arg-type]
-            real_trained_on=self.role == "selection" and bool(self.data.provenance["held_out_is_trained_on"]),
+            real_trained_on=self.role == "selection" and self.data.held_out_is_trained_on,
             num_real=self.scorer.num_real,
             num_fake=self.num_samples,
             role=self.role,  # type: ignore[arg-type]
@@ -89,7 +94,7 @@ class Measurement:
 
 
 def to_json(row: dict[str, Any], indent: int | None = None) -> str:
-    """A row as JSON, which has no NaN: null stands for a number that is not finite."""
+    """A row as JSON. A number that is not finite becomes null, since JSON has no NaN."""
     plain = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
     return json.dumps(plain, indent=indent, allow_nan=False)
 

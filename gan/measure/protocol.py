@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a number was measured; step, run seed and commit belong to the run and are given to `row`."""
+    """How a number was measured. Step, run seed and commit belong to the run: they are given to `row`."""
 
     metric: str  # "frechet"
     metric_version: int
@@ -19,7 +19,7 @@ class Protocol:
     extractor_sha256: str
     data_set: str  # "mnist"
     source: str  # "idx", "embedded": another source is other real images
-    data_sha256: str  # over the checksums of the data set's files: other files are other real images
+    data_sha256: str  # LoadedData.sha256: other files, or other pixels, are other real images
     split: Literal["held-out", "test", "train"]  # which real images
     real_trained_on: bool  # did the generator's training see these real images, too?
     num_real: int
@@ -40,10 +40,10 @@ class Protocol:
 
     @property
     def protocol_id(self) -> str:
-        """12 hex digits, equal exactly for rows that may share a column.
+        """12 hex digits. Rows may share a column if these are equal, and only then.
 
-        All fields count but two. The noise seed only repeats the measurement, as the run's seed does. Of batch norm
-        counts whether a fake depended on its batch: with running statistics it does not, just as without batch norm.
+        All fields enter but two. The noise seed does not: another one only repeats the measurement. Of `batch_norm` it
+        enters whether a fake depended on its batch. With running statistics it does not, as without batch norm.
         """
         fields = asdict(self)
         del fields["noise_seed"]

@@ -18,7 +18,7 @@ UNSURE = 0.9  # real test digits are below it in 1 % of cases
 
 @dataclass(frozen=True)
 class Scores:
-    """What one set of fakes got; `dataclasses.asdict` makes it a row's values."""
+    """The scores of one set of fakes. `dataclasses.asdict` gives the values of a row."""
 
     fid: float  # Fréchet distance in the classifier's features: not comparable with Inception's
     class_share: list[float]  # per predicted class; sums to 1
@@ -30,11 +30,11 @@ class Scores:
 
 
 class ImageScorer:
-    """The real images' Gaussian, computed once, and the yardstick beside every score.
+    """Scores fakes against real images, whose Gaussian is computed once.
 
-    `floor` is the distance of real training images (`floor_images`, at most 10,000 of them) from the
-    real reference images: what a perfect generator would get. It draws no random number, and the classifier is not a
-    part of any module tree here.
+    `floor` is the distance between real training images (`floor_images`, at most 10,000 of them) and the real images:
+    what a perfect generator would get. Nothing is drawn from a global random stream. The classifier is in no module
+    tree here.
     """
 
     def __init__(self, classifier: ImageClassifier, real: Tensor, floor_images: Tensor) -> None:
@@ -76,9 +76,10 @@ class ImageScorer:
 
 
 def subset(images: Tensor, count: int) -> Tensor:
-    """At most `count` images, the same random ones each time.
+    """At most `count` of the images, the same random ones each time.
 
-    Not every n-th: MNIST's training images alternate between two groups of writers; every sixth one is of one group.
+    Every n-th image would not do. MNIST's training images alternate between two groups of writers: every sixth one is
+    of one group.
     """
     if len(images) <= count:
         return images

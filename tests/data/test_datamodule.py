@@ -147,7 +147,9 @@ def test_wrong_values_get_one_line(arguments, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_users_own_data_set(tmp_path, monkeypatch):
+@pytest.fixture
+def blobs(tmp_path, monkeypatch):
+    """Makes a data module of a user's own set, which says no more of its origin than it must."""
     (tmp_path / "blob_lab.py").write_text(
         textwrap.dedent("""
         import torch
@@ -159,24 +161,46 @@ def test_a_users_own_data_set(tmp_path, monkeypatch):
             sources = ("auto",)
             splits = ("text",)
 
-            def __init__(self, *, size: int = 8):
-                self.image_shape = (3, size, size)
+            def __init__(self, *, size: int = 8, grey: int = 200):
+                self.image_shape, self.grey = (3, size, size), grey
 
             def prepare(self, root, source):
                 pass
 
             def load(self, root, source, split):
                 labels = torch.arange(1000) % 2
-                images = (labels * 200).to(torch.uint8)[:, None, None, None].repeat(1, *self.image_shape)
+                images = (labels * self.grey).to(torch.uint8)[:, None, None, None].repeat(1, *self.image_shape)
                 part = Split(images, labels)
-                return LoadedData("blobs", source, part, part, part, provenance={})
+                return LoadedData("blobs", source, part, part, part)
         """)
     )
     monkeypatch.syspath_prepend(tmp_path)
-    data = ImageDataModule(name={"name": "blob_lab.Blobs", "size": 16})
-    data.prepare_data()
-    data.setup("fit")
+
+    def make(**parameters):
+        data = ImageDataModule(name={"name": "blob_lab.Blobs", **parameters})
+        data.prepare_data()
+        data.setup("fit")
+        return data
+
+    yield make
+    sys.modules.pop("blob_lab", None)
+
+
+def test_a_users_own_data_set(blobs):
+    data = blobs(size=16)
     assert data.image_shape == (3, 16, 16)
     assert data.num_classes == 2
     assert len(data.loaded.train) == 1000
-    sys.modules.pop("blob_lab")
+    assert data.loaded.provenance == {
+        **{"name": "blobs", "source": "auto", "split": "text", "files": {}, "official": "unknown"},
+        "counts": {"train": 1000, "held_out": 1000, "test": 1000},
+        "held_out_is_trained_on": False,
+    }
+
+
+def test_images_without_files_are_compared_on_resuming(blobs):
+    state = blobs().state_dict()
+    blobs().load_state_dict(state)
+    with pytest.raises(UserError, match="other images than these: training images changed"):
+        blobs(grey=100).load_state_dict(state)
+    blobs(grey=100).load_state_dict({**state, "files": {}})  # as checkpoints used to say

@@ -12,6 +12,7 @@ from gan.data.datamodule import ImageDataModule
 from gan.data.dataset import DATASETS
 from gan.data.files.idx import encode_idx
 from gan.data.sources import fashion_mnist
+from gan.data.sources.glyphs import glyphs
 
 PARTS = ("train", "held_out", "test")
 
@@ -44,6 +45,10 @@ def write_letters(root, patch):
     (root / "t10k-labels-idx1-ubyte").write_bytes(encode_idx(labels))
 
 
+def few_glyphs(root, patch):
+    patch.setattr(glyphs, "COUNTS", {"train": 600, "held_out": 200, "test": 200})
+
+
 def nothing(root, patch):
     """What ships with the package's requirements is enough."""
 
@@ -53,7 +58,7 @@ OFFLINE = {
     "mnist": (nothing, "embedded", {}),
     "fashion_mnist": (write_idx_files, "idx", {}),
     "folder": (write_pictures, "auto", {"size": 10}),
-    "glyphs": (nothing, "auto", {}),
+    "glyphs": (few_glyphs, "auto", {}),
     "notmnist": (write_letters, "idx", {}),
 }
 every_data_set = pytest.mark.parametrize("name", DATASETS)

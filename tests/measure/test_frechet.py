@@ -61,7 +61,7 @@ def test_shifted_mean_alone():
 
 
 def test_commuting_covariances():
-    """Equal eigenvectors: |m1 - m2|² + sum (sqrt λ1 - sqrt λ2)²."""
+    """Equal eigenvectors: |m1 - m2|² + sum (sqrt λ1 - sqrt λ2)². The first one is singular."""
     basis, _ = torch.linalg.qr(random_gaussian(8, 1).covariance)
     first, second = torch.linspace(0, 3, 8, dtype=torch.float64), torch.linspace(5, 1, 8, dtype=torch.float64)
     a = Gaussian(torch.zeros(8, dtype=torch.float64), basis * first @ basis.T, 1000)
@@ -96,6 +96,21 @@ def test_agrees_with_scipy_sqrtm():
         root = scipy.linalg.sqrtm((a.covariance @ b.covariance).numpy()).real
         known = float((a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace())
         assert frechet_distance(a, b) == pytest.approx(known - 2 * np.trace(root), rel=1e-7)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("seed", range(5))
+def test_an_eigenvalue_of_zero_adds_nothing(seed, scale):
+    """Rounding gives it back as ±ε λ_max, whose root alone is 1e-8 of the distance."""
+    width, rank = 32, 7
+    basis, _ = torch.linalg.qr(random_gaussian(width, seed).covariance)
+    values = torch.zeros(width, dtype=torch.float64)
+    values[:rank] = torch.rand(rank, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + 0.1
+    mean = torch.zeros(width, dtype=torch.float64)
+    flat = Gaussian(mean, scale * (basis * values @ basis.T), 1000)
+    full = Gaussian(mean, scale * (basis * (values + 1) @ basis.T), 1000)
+    known = scale * float(((values + 1).sqrt() - values.sqrt()).square().sum())
+    assert frechet_distance(flat, full) == pytest.approx(known, rel=1e-12)
 
 
 def test_fewer_samples_than_features_is_finite():

@@ -1,14 +1,20 @@
 """One measurement: roles, protocol, streams."""
 
+import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from support import same, tiny, weights
 
-from gan.data.sources.mnist import MNIST
+from gan.base.errors import UserError
+from gan.data.sources.mnist import MNIST, OFFICIAL_SHA256
+from gan.data.split import LoadedData, Split
 from gan.measure.extractors import EVALUATORS
 from gan.measure.measurement import Measurement
+from gan.measure.protocol import Protocol
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +65,59 @@ def test_a_diverged_generator_gets_a_row(data):
         module.generator.layers[0].bias[0] = math.nan
     row = Measurement(data, "report", 20)(module.sampler())
     assert row["fid"] is None or math.isnan(row["fid"])
+
+
+def foreign(data, **fields):
+    """A set from elsewhere that goes by the name of one of the package's."""
+    return LoadedData("mnist", "elsewhere", data.train, data.held_out, data.test, **fields)
+
+
+def test_a_name_alone_chooses_no_classifier(data):
+    with pytest.raises(UserError, match="no FID is measured: the data set mnist names no evaluator") as caught:
+        Measurement(foreign(data), "report", 20)
+    assert "evaluator='mnist'" in str(caught.value)
+
+
+def test_a_set_from_elsewhere_may_name_its_classifier(data):
+    own = Measurement(data, "report", 20)(tiny("MLPGAN").sampler())
+    row = Measurement(foreign(data, evaluator="mnist"), "report", 20)(tiny("MLPGAN").sampler())
+    assert (row["data_set"], row["source"], row["extractor"]) == ("mnist", "elsewhere", "mnist")
+    assert row["fid"] == own["fid"]
+    assert row["data_sha256"] != own["data_sha256"]
+
+
+def test_other_data_without_files_have_another_protocol(data):
+    swapped = replace(data, held_out=data.test, test=data.held_out)
+    rows = [
+        Measurement(foreign(some, evaluator="mnist"), "report", 20)(tiny("MLPGAN").sampler())
+        for some in (data, replace(data, train=data.test), swapped)
+    ]
+    assert rows[0]["protocol"] == rows[1]["protocol"] != rows[2]["protocol"]
+
+
+@pytest.mark.parametrize(
+    ("evaluator", "images", "message"),
+    [
+        ("minst", torch.full((4, 1, 28, 28), 255), "did you mean 'mnist'"),
+        ("mnist", torch.full((4, 1, 32, 32), 255), r"reads images of shape \(1, 28, 28\), not \(1, 32, 32\)"),
+        ("mnist", torch.ones(4, 1, 28, 28), "multiply them by 255"),
+    ],
+)
+def test_a_classifier_that_does_not_read_the_images_is_refused(evaluator, images, message):
+    part = Split(images.to(torch.uint8), torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(UserError, match=message):
+        Measurement(LoadedData("own", "auto", part, part, part, evaluator=evaluator), "report", 20)
+
+
+def test_recorded_rows_keep_their_column(data):
+    """Rows in docs/results are of this protocol: official MNIST, and the embedded digits."""
+    results = Path(__file__).parents[2] / "docs" / "results"
+    official = replace(data, source="idx", files=OFFICIAL_SHA256)
+    for loaded, of, file in ((official, "raw", "short_budget"), (data, "ema", "quickstart")):
+        measurement, sampler = Measurement(loaded, "report", 20), tiny("MLPGAN").sampler()
+        row = measurement(sampler)
+        fields = {field: row[field] for field in Protocol.__dataclass_fields__}
+        num_real = 10_000 if loaded is official else 1_000
+        now = Protocol(**fields | {"num_real": num_real, "num_fake": 10_000, "weights": of})
+        recorded = json.loads((results / f"{file}.json").read_text())
+        assert now.protocol_id in {row["protocol"] for row in recorded}

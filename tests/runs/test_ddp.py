@@ -161,7 +161,7 @@ class Torn:
             raise UserError("no files here")
         grey = 9 if other else 5  # as many images on every rank
         part = Split(torch.full((64, 1, 28, 28), grey, dtype=torch.uint8), torch.arange(64) % 2)
-        return LoadedData("torn", "auto", part, part, part, provenance={})
+        return LoadedData("torn", "auto", part, part, part)
 """
 
 

@@ -1,4 +1,4 @@
-"""Downloads that end: bounded in size, in silence and in time, verified, and never half written."""
+"""Downloads with bounds on size, silence and time. What arrives is verified, and never half written."""
 
 import hashlib
 import http.client

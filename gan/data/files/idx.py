@@ -1,4 +1,4 @@
-"""Reader of idx files, the format of MNIST and its kin: checked before it is believed, bounded before it is inflated.
+"""Reader of idx files, the format of MNIST and its kin. Headers are checked, and nothing inflates beyond a bound.
 
 An idx file is two zero bytes, a type byte (0x08: unsigned byte), the number of dimensions, one big-endian uint32 per
 dimension, then the values in C order (http://yann.lecun.com/exdb/mnist/).
@@ -26,9 +26,9 @@ Bytes = NDArray[np.uint8]
 
 
 def read_idx(path: str | Path, max_bytes: int = MAX_BYTES) -> Bytes:
-    """The array in an idx file, raw or gzipped (by the suffix `.gz`); raises UserError for anything else.
+    """The array in an idx file, raw or gzipped (with the suffix `.gz`). Raises UserError for anything else.
 
-    At most `max_bytes` of data are read or inflated, whatever the file's own size or its header say.
+    At most `max_bytes` of data are read or inflated, whatever the file's size is and whatever its header says.
     """
     path = Path(path)
     try:
@@ -112,7 +112,7 @@ def encode_idx(array: Bytes) -> bytes:
 
 
 def idx_sha256(array: Bytes) -> str:
-    """sha256 of the uncompressed idx file: the same for a raw file and for every way of gzipping it."""
+    """sha256 of the uncompressed idx file. It does not depend on whether and how the file is gzipped."""
     return hashlib.sha256(encode_idx(array)).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Pictures from files that may be broken or hostile: an allow-list of formats, bounded before they are inflated."""
+"""Pictures from files that may be broken or hostile: allowed formats only, bounded before they are decoded."""
 
 import io
 import struct
@@ -17,7 +17,7 @@ class PictureError(ValueError):
 
 
 def decode_picture(content: bytes) -> Image.Image:
-    """The (first) picture in a file's bytes, in its own mode and size; raises PictureError for anything else."""
+    """The first picture in a file's bytes, in its own mode and size. Raises PictureError for anything else."""
     if not content:
         raise PictureError("empty")
     if len(content) > MAX_BYTES:

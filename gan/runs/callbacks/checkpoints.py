@@ -6,8 +6,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from gan.base.errors import whole
 from gan.engine.game import AdversarialModule
-from gan.runs.callbacks.clock import due, ending, run_directory, whole
+from gan.runs.callbacks.clock import due, ending, run_directory
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.checkpoint import save_snapshot
 

@@ -7,8 +7,6 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from gan.base.errors import UserError
-
 
 def due(trainer: pl.Trainer, outputs: Any, every_n_steps: int) -> bool:
     """Whether the batch just ended with a generator update whose number is a multiple of N; never for N = 0."""
@@ -32,10 +30,3 @@ def write(trainer: pl.Trainer, values: Mapping[str, float]) -> None:
     for logger in trainer.loggers:
         logger.log_metrics(dict(values), step=trainer.global_step)
     trainer.callback_metrics.update({tag: torch.tensor(value) for tag, value in values.items()})
-
-
-def whole(value: Any, name: str, least: int = 0) -> int:
-    """`value`, if it is a whole number of at least `least`; UserError, by name, if not."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UserError(f"{name} must be a whole number of at least {least}, got {value!r}")
-    return value

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from gan.base.errors import UserError
+from gan.base.errors import UserError, whole
 from gan.base.notes import say
 from gan.data.split import LoadedData
 from gan.engine.game import AdversarialModule
-from gan.measure.extractors import EVALUATORS
+from gan.measure.extractors import evaluator_of, not_measured
 from gan.measure.measurement import Measurement, to_json
-from gan.runs.callbacks.clock import due, run_directory, whole, write
+from gan.runs.callbacks.clock import due, run_directory, write
 from gan.runs.directory import METRICS
 from gan.runs.provenance import commit
 
@@ -21,11 +21,11 @@ SCORES = ("fid", "fid_floor", "median_confidence", "min_class_share", "label_agr
 class Evaluation(pl.Callback):
     """Every N generator updates `metric/fid` (selection) and class shares; at the end `metric_test/fid` (report).
 
-    Measured is what is sampled: the averaged weights where the recipe has an `ema_decay`, under `metric_ema/fid` and
-    `metric_test_ema/fid`, else the raw ones.
+    Where the recipe has an `ema_decay`, the averaged weights are measured, under `metric_ema/fid` and
+    `metric_test_ema/fid`. Else the raw weights are.
 
     Rows with their protocol go to `metrics.jsonl`. Evaluation never moves the training streams: a run with and without
-    it ends in the same weights. Images that the package ships no evaluator for are not measured, which a note says.
+    it ends in the same weights. Nothing is measured where the data set names no evaluator, and a note says so.
 
     Args:
         every_n_steps: 0 turns evaluation off.
@@ -43,7 +43,7 @@ class Evaluation(pl.Callback):
 
     @property
     def latest_fid(self) -> float:
-        """Of the last selection measurement; infinity before the first, and for a diverged generator."""
+        """The `fid` of the last selection measurement. Infinity before the first, and for a diverged generator."""
         fid = self.rows[-1]["fid"] if self.rows else math.inf
         return fid if math.isfinite(fid) else math.inf
 
@@ -56,9 +56,9 @@ class Evaluation(pl.Callback):
         data = self.data or getattr(getattr(trainer, "datamodule", None), "loaded", None)
         if data is None:
             raise UserError("Evaluation needs real images: train with an ImageDataModule, or give Evaluation(data=…)")
-        self.measures = data.name in EVALUATORS
+        self.measures = evaluator_of(data) is not None
         if not self.measures:
-            say(f"note: no FID is measured: the package ships evaluators for {', '.join(EVALUATORS)}, not {data.name}")
+            say(f"note: {not_measured(data)}")
         elif trainer.is_global_zero:
             self.selection = Measurement(data, "selection", self.num_samples, pl_module.device)
             self.reporting = Measurement(data, "report", self.num_samples, pl_module.device)

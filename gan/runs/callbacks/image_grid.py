@@ -6,9 +6,10 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
+from gan.base.errors import whole
 from gan.base.images import grid, write_png
 from gan.engine.game import AdversarialModule
-from gan.runs.callbacks.clock import due, run_directory, whole
+from gan.runs.callbacks.clock import due, run_directory
 
 
 class ImageGrid(pl.Callback):

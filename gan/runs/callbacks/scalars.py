@@ -10,11 +10,12 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gan.base.errors import whole
 from gan.base.images import pack
 from gan.engine.game import AdversarialModule
 from gan.engine.players import PLAYERS
 from gan.engine.sampling import evaluating
-from gan.runs.callbacks.clock import due, whole, write
+from gan.runs.callbacks.clock import due, write
 
 # One chart for both losses, one for D(x) and D(G(z)) with the line that theory puts them on, one for FID and floor.
 LAYOUT = {

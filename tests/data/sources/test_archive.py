@@ -158,7 +158,7 @@ def test_a_long_header_is_not_searched(root):
 
 def test_many_long_headers(root):
     """What they have in all is bounded by what so many members need on average."""
-    write_headers(root / NAME, 20_000, tarfile.XHDTYPE, lambda _: b"1" * 3_072)
+    write_headers(root / NAME, 2_000, tarfile.XHDTYPE, lambda _: b"1" * 3_072)
     assert seconds(lambda: refused(root, "the headers of 103 members have 421,888 bytes, on average at most 1,536")) < 4
     write_headers(root / NAME, 1_000, tarfile.XHDTYPE, lambda _: b"30 mtime=1317340800.123456789\n")
     refused(root, "no PNGs of A")

@@ -191,4 +191,4 @@ def test_a_run_with_default_settings_trains_without_fid(small, tmp_path, capsys)
     assert err.count("no FID is measured") == 1
     assert "FID " not in out
     assert gan("evaluate", tmp_path / "run") == 2
-    assert "no evaluator 'fashion_mnist'" in error_line(capsys.readouterr().err)
+    assert "data set fashion_mnist names no evaluator" in error_line(capsys.readouterr().err)

@@ -71,12 +71,12 @@ def test_default_settings_train_without_an_evaluator(shades, tmp_path, capsys):
     assert gan("fit", *words, *flags) == 0
     out, err = capsys.readouterr()
     assert err.count("no FID is measured") == 1
-    assert "not folder" in err
+    assert "data set folder names no evaluator" in err
     assert "FID " not in out
     assert not (run / "metrics.jsonl").exists()
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["last_step_0000003.ckpt"]
     assert gan("evaluate", run) == 2
-    assert "no evaluator 'folder'" in error_line(capsys.readouterr().err)
+    assert "data set folder names no evaluator" in error_line(capsys.readouterr().err)
     for command in (("evaluate", run), ("sample", run, "--out", tmp_path / "a.png")):
         assert gan(*command, "--checkpoint=best") == 2
         assert "holds no checkpoints/best_step_*.ckpt" in error_line(capsys.readouterr().err)

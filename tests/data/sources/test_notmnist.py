@@ -24,6 +24,7 @@ from gan.base.errors import UserError
 from gan.data.datamodule import ImageDataModule
 from gan.data.files.idx import encode_idx, read_images_and_labels
 from gan.data.sources.fashion_mnist import FashionMNIST
+from gan.data.sources.glyphs import glyphs
 from gan.data.sources.notmnist import notmnist
 from gan.data.sources.notmnist.archive import read_archive
 from gan.data.sources.notmnist.folder import list_letters
@@ -357,7 +358,13 @@ def test_another_file_from_the_mirror(tmp_path, serve, capsys):
     assert not (tmp_path / "root").exists()
 
 
-def test_without_anything_there_are_glyphs_and_it_is_said(tmp_path, capsys):
+@pytest.fixture
+def few_glyphs(monkeypatch):
+    """Ten images of each font: less to render."""
+    monkeypatch.setattr(glyphs, "COUNTS", dict.fromkeys(glyphs.COUNTS, 1))
+
+
+def test_without_anything_there_are_glyphs_and_it_is_said(few_glyphs, tmp_path, capsys):
     loaded = get(tmp_path)
     said = capsys.readouterr().err
     assert loaded.name == loaded.provenance["name"] == "glyphs"
@@ -371,7 +378,7 @@ def test_without_anything_there_are_glyphs_and_it_is_said(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_options_that_glyphs_lack(tmp_path, capsys):
+def test_options_that_glyphs_lack(few_glyphs, tmp_path, capsys):
     """Refused where glyphs are asked for, said where they stand in."""
     for options in ({"polarity": "normalise"}, {"duplicates": "remove"}):
         for step in (NotMNIST(**options).prepare, functools.partial(NotMNIST(**options).load, split="hash")):
@@ -453,7 +460,9 @@ def test_polarity(tmp_path):
 
 
 def test_arranging_in_chunks_is_the_same(monkeypatch):
-    letters = Letters(np.concatenate([IMAGES, framed(0, 255, 0.3)[None]]), np.append(LABELS, [1]).astype(np.uint8), {})
+    letters = Letters(
+        np.concatenate([IMAGES, framed(0, 255, 0.3)[None]]), np.append(LABELS, [1]).astype(np.uint8), {}, "unknown", {}
+    )
     whole = arrange(letters, normalise=True, unique=True)
     monkeypatch.setattr("gan.data.sources.notmnist.split.CHUNK", 7)
     parts = arrange(letters, normalise=True, unique=True)

@@ -25,7 +25,7 @@ from gan.base.notes import is_first_process, say
 from gan.data.files.idx import Bytes
 from gan.data.files.pictures import MAX_BYTES, PictureError, decode_picture
 from gan.data.sources.folder.pictures import Listing, find_classes, find_pictures
-from gan.data.split import LoadedData, Split
+from gan.data.split import LoadedData, Split, split_in_order
 
 MAX_SIZE = 4096
 MAX_TOTAL_BYTES = 2 * 2**30  # of all images in memory
@@ -82,24 +82,15 @@ class Folder:
                 "part needs at least one (a hash of the pixels decides); add pictures"
             )
         images, labels = reading.tensors()
-        first, second = counts["train"], counts["train"] + counts["held_out"]
-        bounds = {
-            "train": (0, first if split == "hash" else second),
-            "held_out": (first, second),
-            "test": (second, len(images)),
-        }
         return LoadedData(
-            name=self.name,
-            source="folder",
-            **{part: Split(images[start:stop], labels[start:stop]) for part, (start, stop) in bounds.items()},
-            provenance={
-                "name": self.name,
-                "source": "folder",
-                "split": split,
-                "counts": {part: stop - start for part, (start, stop) in bounds.items()},
-                "held_out_is_trained_on": split == "full",
-                "files": {"pictures": reading.sha256()},
-                "official": False,
+            self.name,
+            "folder",
+            *split_in_order(Split(images, labels), counts, train_on_held_out=split == "full"),
+            split=split,
+            files={"pictures": reading.sha256()},
+            official=False,
+            held_out_is_trained_on=split == "full",
+            about={
                 "image_shape": list(self.image_shape),
                 "class_names": list(self.class_names),
                 "pillow": PIL.__version__,  # decodes and resizes: another version may give other pixels

@@ -1,9 +1,9 @@
-"""Glyphs: the letters A to J, rendered from fonts as notMNIST (Bulatov, 2011) was; the letters that need no archive.
+"""Glyphs: the letters A to J, rendered from fonts as notMNIST (Bulatov, 2011) was. They need no archive.
 
-Without `fonts` they come from the 21 Latin text faces that matplotlib ships. Split "family" has no family of fonts in
-two parts: train on DejaVu (Sans, Sans Mono and Serif: 12 faces), select on STIX General (4), test on Computer Modern
-(5). Split "full" trains on the held-out images, too. A user's families go to the parts by a hash of their names, about
-7 : 1 : 2, each part with at least one.
+Without `fonts` they come from the 21 Latin text faces that matplotlib ships. Split "family" puts each family of fonts
+into one part: DejaVu (Sans, Sans Mono and Serif: 12 faces) is trained on, STIX General (4) is held out, Computer Modern
+(5) is tested on. Split "full" trains on the held-out images, too. Of a user's fonts, a hash of the family's name
+decides: about 7 : 1 : 2, at least one family in each part.
 """
 
 import hashlib
@@ -83,30 +83,30 @@ class Glyphs:
             rendered["train"] = _together(rendered["train"], rendered["held_out"])
         source = "matplotlib" if self.fonts is None else "fonts"
         return LoadedData(
-            name=self.name,
-            source=source,
-            provenance={
-                "name": self.name,
-                "source": source,
-                "split": split,
-                "counts": {part: len(images) for part, images in rendered.items()},
-                "held_out_is_trained_on": split == "full",
-                # The images depend on more than the fonts: whoever compares `files` compares them, too.
-                "files": {face.name: face.sha256 for face in faces} | {"rendered images": _sha256(rendered.values())},
+            self.name,
+            source,
+            rendered["train"],
+            rendered["held_out"],
+            rendered["test"],
+            split=split,
+            # The images depend on more than the fonts, so that `files` has a checksum of the images, too.
+            files={face.name: face.sha256 for face in faces} | {"rendered images": _sha256(rendered.values())},
+            held_out_is_trained_on=split == "full",
+            evaluator="glyphs",
+            about={
                 "families": parts,
                 "freetype": freetype_version(),
                 "pillow": PIL.__version__,
                 "jitter_version": JITTER_VERSION,
                 "inverted": self.inverted,
             },
-            **rendered,
         )
 
 
 def assign_families(families: set[str], folder: Path) -> dict[str, list[str]]:
-    """Families in each part, by a hash of their names: each stays where it is, whichever others come and go.
+    """The families of each part. A hash of its name decides on a family, whichever others there are.
 
-    Only where a part would be empty it takes the family that is next to it in the order of the hashes.
+    Only a part that would be empty takes a family from its neighbour: the next one in the order of the hashes.
     """
     if len(families) < len(COUNTS):
         found = ", ".join(sorted(families)) or "none"
@@ -124,7 +124,7 @@ def assign_families(families: set[str], folder: Path) -> dict[str, list[str]]:
 
 
 def render_part(faces: list[Face], count: int, inverted: float) -> Split:
-    """At least `count` images: of each font, as many variants of the ten letters as that takes, the same for all."""
+    """At least `count` images. Each font gives equally many variants of its ten letters."""
     variants = math.ceil(count / (len(faces) * len(LETTERS)))
     images = [
         render(face, letter, variant, inverted)

@@ -44,7 +44,7 @@ def _load(path: Path, key: str) -> Letters | None:
                 say(f"note: {path}: its source has changed since it was written; it is written anew")
                 return None
             images, labels = file.get_tensor("images"), file.get_tensor("labels")
-        letters = Letters(images, labels, json.loads(metadata["about"]))
+        letters = Letters(images, labels, **json.loads(metadata["about"]))
         sound = (
             metadata["sha256"] == _sha256(letters)
             and images.dtype == labels.dtype == np.uint8

@@ -11,6 +11,7 @@ from gan.base.errors import UserError
 from gan.base.notes import say
 from gan.data.files.idx import Bytes
 from gan.data.files.pictures import PictureError, decode_picture
+from gan.data.split import Official
 
 LETTERS = "ABCDEFGHIJ"
 SIDE = 28
@@ -21,11 +22,18 @@ LISTED = 20  # unreadable files that the provenance names
 
 @dataclass(frozen=True)
 class Letters:
-    """Images (N, 28, 28) and labels (N,), 0 to 9 for A to J; `about` is what the provenance says of their source."""
+    """Images (N, 28, 28) and labels (N,), 0 to 9 for A to J, and what the provenance says of their source."""
 
     images: Bytes
     labels: Bytes
-    about: dict[str, Any]  # plain JSON values: files, official, unreadable
+    files: dict[str, str]  # name -> sha256
+    official: Official
+    unreadable: dict[str, Any]  # their `count`, and the first `files`: name -> why
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The facts without the arrays, as plain JSON values."""
+        return {"files": self.files, "official": self.official, "unreadable": self.unreadable}
 
 
 class Gathering:
@@ -66,7 +74,7 @@ class Gathering:
         self.pixels += picture.tobytes()
         self.labels.append(label)
 
-    def finish(self, about: dict[str, Any]) -> Letters:
+    def finish(self, files: dict[str, str], official: Official) -> Letters:
         """All that could be read; UserError where a letter is missing or more than half of it is unreadable."""
         images = np.frombuffer(self.pixels, dtype=np.uint8).reshape(-1, SIDE, SIDE)
         labels = np.frombuffer(self.labels, dtype=np.uint8)
@@ -88,5 +96,4 @@ class Gathering:
                 f"warning: {self.source}: {sum(self.bad):,} of {len(labels) + sum(self.bad):,} files are unreadable "
                 f"and left out, such as {examples[0]} (noted in the provenance)"
             )
-        about = {**about, "unreadable": {"count": sum(self.bad), "files": self.unreadable}}
-        return Letters(images, labels, about)
+        return Letters(images, labels, files, official, {"count": sum(self.bad), "files": self.unreadable})

@@ -1,9 +1,9 @@
 """notMNIST (Bulatov, 2011): letters A to J from thousands of fonts, as its archives, folders or idx files.
 
-Split "hash" is about 80 % train, 10 % held out, 10 % test, by a hash of an image's pixels, the same for an image and
-its negative. So a repeated image, of which notMNIST has many, is never in two parts. A hash of the file's name would
-need copies removed afterwards, and would do nothing for idx files, which have no names; this one sorts each image
-alike whichever source it came from. Split "full" trains on the held-out images, too.
+Split "hash" is about 80 % train, 10 % held out, 10 % test. A hash of the pixels decides, which is the same for an image
+and its negative. So a repeated image, of which notMNIST has many, is never in two parts, and an image is in the same
+part whichever source it came from. (A hash of the file's name would put copies into several parts, and idx files have
+no names.) Split "full" trains on the held-out images, too.
 
 The small archive has 18,724 readable PNGs and two that are not, the large one 529,114. Nothing is unpacked to disk (see
 `archive`). What was decoded is kept in `root/notMNIST_cache`. The large set needs about 1 GB of memory.
@@ -11,7 +11,7 @@ The small archive has 18,724 readable PNGs and two that are not, the large one 5
 
 import hashlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,14 +23,14 @@ from gan.data.files.idx import idx_sha256, read_images_and_labels
 from gan.data.sources.fashion_mnist import FashionMNIST
 from gan.data.sources.glyphs.fonts import MATPLOTLIB_FAMILIES
 from gan.data.sources.glyphs.glyphs import Glyphs
-from gan.data.sources.idx_set import FILES, as_published, cut, find_file
+from gan.data.sources.idx_set import FILES, as_published, find_file
 from gan.data.sources.mnist import OFFICIAL_SHA256 as DIGITS_SHA256
 from gan.data.sources.notmnist.archive import read_archive
 from gan.data.sources.notmnist.cache import cached
 from gan.data.sources.notmnist.folder import is_letter_folder, list_letters, read_folder
 from gan.data.sources.notmnist.letters import LETTERS, SIDE, Gathering, Letters
 from gan.data.sources.notmnist.split import arrange
-from gan.data.split import LoadedData, Split
+from gan.data.split import LoadedData, Split, split_in_order
 
 ARCHIVES = {  # name -> md5
     # Both as in github.com/pengxiang-wang/continual-learning-arena, clarena/cl_datasets/original/notmnist.py; other
@@ -49,8 +49,8 @@ MAX_IDX_BYTES = 2**29  # the large set's images have 414,825,376
 class NotMNIST:
     """28x28 grey letters, 0 (paper) to 255 (ink): nearly all bright on dark.
 
-    The provenance says how many images are inverted (`split.is_inverted`) and how many repeat another one, whatever is
-    done about them.
+    Whatever the options are, the provenance says how many of the images read are inverted (`split.is_inverted`) and
+    how many repeat another one.
 
     Args:
         polarity: "keep" leaves inverted images, "normalise" makes them bright on dark.
@@ -95,9 +95,9 @@ class NotMNIST:
             read(*found, root)
 
     def load(self, root: Path, source: str, split: str) -> LoadedData:
-        """Read and check the images; a downloaded archive is one like any other and is called so.
+        """Read and check the images. A downloaded archive is an archive like any other: its source is "archive".
 
-        Where there is none, source "auto" says so in a box and hands over the data set `glyphs`, under its own name.
+        Where nothing is found, source "auto" says so in a box and returns the data set `glyphs`, under its own name.
         """
         if source == "glyphs":
             self._refuse_glyphs_options()
@@ -112,23 +112,17 @@ class NotMNIST:
             counts = ", ".join(f"{part} {count}" for part, count in arranged.counts.items())
             raise UserError(f"{found[1]}: too few images: {counts}, each part needs one; is the set complete?")
         images, labels = torch.from_numpy(arranged.images)[:, None], torch.from_numpy(arranged.labels).long()
-        every, first = Split(images, labels), arranged.counts["train"]
-        second = first + arranged.counts["held_out"]
-        parts = {
-            "train": cut(every, 0, first if split == "hash" else second),
-            "held_out": cut(every, first, second),
-            "test": cut(every, second),
-        }
         return LoadedData(
-            name=self.name,
-            source=found[0],
-            provenance={
-                "name": self.name,
-                "source": found[0],
-                "split": split,
-                "counts": {part: len(images) for part, images in parts.items()},
-                "held_out_is_trained_on": split == "full",
-                **letters.about,
+            self.name,
+            found[0],
+            *split_in_order(Split(images, labels), arranged.counts, train_on_held_out=split == "full"),
+            split=split,
+            files=letters.files,
+            official=letters.official,
+            held_out_is_trained_on=split == "full",
+            evaluator="notmnist",
+            about={
+                "unreadable": letters.unreadable,
                 "polarity": self.polarity,
                 "inverted": arranged.inverted,
                 "duplicates": {
@@ -137,7 +131,6 @@ class NotMNIST:
                     "with_other_label": arranged.repeated_otherwise,
                 },
             },
-            **parts,
         )
 
     def _refuse_glyphs_options(self) -> None:
@@ -201,7 +194,7 @@ def read(kind: str, path: Path, root: Path) -> Letters:
             for name, label, content in read_folder(listing):
                 digest.update(name.encode(errors="surrogateescape") + b"\0" + hashlib.sha256(content).digest())
                 gathering.add(name, label, content)
-            return gathering.finish({"files": {"pictures": digest.hexdigest()}, "official": "unknown"})
+            return gathering.finish({"pictures": digest.hexdigest()}, "unknown")
 
         return cached(cache, listing.key, gather)
 
@@ -219,7 +212,7 @@ def read(kind: str, path: Path, root: Path) -> Letters:
             raise UserError(f"{path}: changed while it was read; start again when it is complete")
         if not (official := md5 == ARCHIVES[path.name]):
             say(f"warning: {path}: not the official archive: its md5 is {md5} (noted in the provenance)")
-        return gathering.finish({"files": {path.name: sha256}, "official": official})
+        return gathering.finish({path.name: sha256}, official)
 
     return cached(cache, f"{status.st_size} {status.st_mtime_ns}", unpack)
 
@@ -251,8 +244,7 @@ def read_idx_pairs(folder: Path) -> Letters:
             f"letters; put those into {folder / 'notMNIST'}, or point --data.root at them"
         )
     images, labels = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
-    about: dict[str, Any] = {"files": files, "official": "unknown", "unreadable": {"count": 0, "files": {}}}
-    return Letters(images, labels, about)
+    return Letters(images, labels, files, "unknown", {"count": 0, "files": {}})
 
 
 def _md5_and_sha256(path: Path) -> tuple[str, str]:

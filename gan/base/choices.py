@@ -173,6 +173,23 @@ def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> d
     return own if keyword_only or inspect.isclass(target) else {}
 
 
+def check_arguments(target: Any, values: Mapping[str, Any], section: str, hidden: Collection[str] = ()) -> None:
+    """UserError for values of a section that are no arguments of `target`, or not of their annotated types."""
+    signature = inspect.signature(target).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.values()):
+        return
+    allowed = signature.keys() - set(hidden)
+    try:
+        hints = _hints(target)
+    except NameError:  # of a library that is imported for type checkers alone
+        hints = {}
+    for key, value in values.items():
+        if key not in allowed:
+            raise UserError(f"unknown key {f'{section}.{key}'!r}; {nearest(key, allowed)}")
+        if not (value is None and signature[key].default is None) and not _fits(value, hints.get(key)):
+            raise UserError(f"{section}.{key} must be {_in_words(hints[key])}, got {value!r}")
+
+
 def _hints(target: Any) -> dict[str, Any]:
     """The annotations of a class's constructor or of a function, with their marks."""
     return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
@@ -191,8 +208,9 @@ def foreign_names(tree: Any, called: bool = False) -> Iterator[str]:
     """Whatever a tree of choices could import beyond registered names and classes of `gan`.
 
     That is every key and every string with a dot in it: a choice may be a bare string at any depth, and penalties are
-    keys, so that nothing less is safe. Where what is named is `called`, as in a recipe or for a data set, a path into
-    `gan` counts, too: not all of it may be called with parameters that somebody else wrote.
+    keys, so that nothing less is safe. Of other trees, give the names alone. Where what is named is `called`, as in a
+    recipe or for a data set, a path into `gan` counts, too: not all of it may be called with parameters that somebody
+    else wrote.
     """
     if isinstance(tree, str):
         if "." in tree and (called or tree.split(".")[0] != "gan"):
@@ -264,4 +282,8 @@ def _in_words(hint: Any) -> str:
         return _in_words(typing.get_args(hint)[0])
     if typing.get_origin(hint) is typing.Literal:
         return " or ".join(map(repr, typing.get_args(hint)))
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " | ".join(map(_in_words, typing.get_args(hint)))
+    if hint is type(None):
+        return "None"
     return hint.__name__ if type(hint) is type else str(hint)

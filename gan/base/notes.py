@@ -1,4 +1,4 @@
-"""What a data set says to its user on stderr, once per process: a line, or a box that cannot be overlooked."""
+"""What a data set says to its user on stderr, once a run: a line, or a box that cannot be overlooked."""
 
 import sys
 import textwrap
@@ -13,9 +13,14 @@ def is_first_process() -> bool:
     return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 
+def forget() -> None:
+    """Another run of this process begins, and says again what it has to."""
+    _said.clear()
+
+
 @rank_zero_only
 def say(note: str) -> None:
-    """Print a note on stderr, unless this process has said it before."""
+    """Print a note on stderr, unless this run has said it before."""
     if note not in _said:
         _said.add(note)
         print(note, file=sys.stderr, flush=True)

@@ -7,6 +7,7 @@ defaults of its day are in `format_1.json`, by registry and name.
 from collections.abc import Mapping
 from typing import Any
 
+from gan.base.choices import without_nulls
 from gan.base.errors import UserError
 
 FORMAT = 2  # of config.yaml, checkpoints and snapshots
@@ -18,3 +19,8 @@ def recorded_format(values: Mapping[str, Any], where: str) -> int:
     if number not in range(1, FORMAT + 1):
         raise UserError(f"{where}: has format {number!r}; this version of gan reads 1 to {FORMAT}: update gan")
     return number
+
+
+def completed_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe of format 1 with the defaults of its day."""
+    return without_nulls(values)

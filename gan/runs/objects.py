@@ -60,7 +60,9 @@ def _object(item: Any, key: str, kind: Kind) -> Any:
     target = import_path(name, f"trainer.{key}") if "." in name else vars(kind.module).get(name)
     if not (isinstance(target, type) and issubclass(target, kind.bases)):
         allowed = [n for n, c in vars(kind.module).items() if isinstance(c, type) and issubclass(c, kind.bases)]
-        raise UserError(f"trainer.{key}: {name} is no {kind.bases[0].__name__}; {nearest(name, allowed)}")
+        hint = nearest(name, allowed)
+        hint = hint if "did you mean" in hint else f"give a class of {kind.module.__name__}, or an importable path"
+        raise UserError(f"trainer.{key}: {name} is no {kind.bases[0].__name__}; {hint}")
     check_arguments(target, arguments, f"trainer.{key}.init_args")
     with usable(f"trainer.{key} {name}"):
         return target(**arguments)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from gan.base.choices import completed, foreign_names, import_from, import_path, merge, named, nearest
+from gan.base.choices import check_arguments, completed, foreign_names, import_from, import_path, merge, named, nearest
 from gan.base.errors import UserError
 from gan.data.datamodule import ImageDataModule
 from gan.data.dataset import DATASETS, importable
@@ -64,8 +64,9 @@ def plan(parts: Sequence[Part]) -> Plan:
         "data": complete_data(_data_over(base.get("data", {}), change.get("data", {}))),
         "trainer": TRAINER_DEFAULTS | _over(base.get("trainer", {}), change.get("trainer", {})),
     }
-    for section in CALLBACKS:
+    for section, callback in CALLBACKS.items():
         tree[section] = arguments(section) | _over(base.get(section, {}), change.get(section, {}))
+        check_arguments(callback, tree[section], section)
     if imported(tree):
         tree["pythonpath"] = top.get("pythonpath", str(Path.cwd()))
     return Plan(tree, variant, recipe)

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from gan.cli.new import _write
+from gan.cli.page import _write
 from run_support import QUIET, checkpoint, error_line, gan, process
 
 from gan.base.errors import UserError

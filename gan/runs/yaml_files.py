@@ -1,7 +1,7 @@
 """YAML as configurations need it: 1e-4 is a number, a key is given once, and a hostile file stays small."""
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ MERGE = "tag:yaml.org,2002:merge"  # `<<`, whose keys give way to a mapping's ow
 class _Loader(yaml.SafeLoader):
     """YAML 1.1 with 1e-4 read as the number that it is, and without a second value for a key."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
         lines: dict[Any, int] = {}
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        for key, _ in node.value:
             if key.tag == MERGE or not isinstance(key, yaml.ScalarNode):
                 continue
             line = key.start_mark.line + 1
@@ -27,7 +28,7 @@ class _Loader(yaml.SafeLoader):
                 where = f"in line {lines[key.tag, key.value]} and in line {line}"
                 raise UserError(f"the key {key.value!r} is given twice, {where}; remove one of them")
             lines[key.tag, key.value] = line
-        return super().construct_mapping(node, deep)
+        return node
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         super().flatten_mapping(node)

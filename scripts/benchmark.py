@@ -71,24 +71,13 @@ def fit(steps: int, data: list[str]) -> list[float]:
     """Steps per second of each window of `gan fit`, as it writes them to TensorBoard itself."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    from gan.runs.config import parse_flags
-    from gan.runs.fit import fit as train
+    import gan
 
     with tempfile.TemporaryDirectory() as directory:
         run = f"{directory}/run"
-        off = [f"--{section}.every_n_steps=0" for section in ("evaluation", "image_grid", "checkpoints")]
-        train(
-            parse_flags(
-                [
-                    "--model=MLPGAN",
-                    f"--data.source={data[0]}",
-                    f"--data.root={data[1]}",
-                    f"--trainer.max_steps={steps}",
-                    f"--run={run}",
-                    *off,
-                ]
-            )
-        )
+        off = {section: {"every_n_steps": 0} for section in ("evaluation", "image_grid", "checkpoints")}
+        place = {"source": data[0], "root": data[1]}
+        gan.fit(model="MLPGAN", data=place, trainer={"max_steps": steps}, run=run, **off)
         events = EventAccumulator(run).Reload()
         return [event.value for event in events.Scalars("throughput/steps_per_second")]
 

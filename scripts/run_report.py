@@ -67,7 +67,7 @@ def read_rows(run: Path) -> list[dict[str, Any]]:
 def record(run: Path) -> dict[str, object]:
     """What the README's table says of the run: the last measurement on test images, and what was trained."""
     row = [row for row in read_rows(run) if row["role"] == "report"][-1]
-    config = read_config(str(run / "config.yaml"))
+    config = read_config(run / "config.yaml").tree
     keys = ("data_set", "source", "step", "images_seen", "seed", "weights", "fid", "fid_floor", "num_fake", "commit")
     starts = json.loads((run / "provenance.json").read_text())
     return {
@@ -89,7 +89,7 @@ def main() -> None:
     options = parser.parse_args()
     events = EventAccumulator(str(options.run), size_guidance={"scalars": 0}).Reload()
     curves(events, options.out.with_name(f"{options.out.name}_curves.png"))
-    config = read_config(str(options.run / "config.yaml"))["data"]
+    config = read_config(options.run / "config.yaml").tree["data"]
     data = ImageDataModule(**config | ({"root": options.data_root} if options.data_root else {}))
     data.prepare_data()
     data.setup()

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,7 +65,7 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
         config = directory / run_directory.CONFIG
         _refuse_foreign_code(recorded.tree, allow_import, str(config))
         if not allow_import:  # else its code is found where the run found it
-            recorded.tree.pop("pythonpath", None)
+            recorded = replace(recorded, tree=recorded.tree | {"pythonpath": None})
         whole = plan([recorded, change])
         try:
             checkpoint = find_checkpoint(directory)
@@ -87,9 +88,9 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
 
 def _refuse_foreign_code(tree: dict[str, Any], allow_import: Collection[str], where: str) -> None:
     """UserError if a run's configuration names code of packages that are not allowed."""
-    refuse_foreign(tree["model"], allow_import, where)
-    refuse_foreign(importable(tree["data"].get("name")), allow_import, where, called=True)
-    theirs = [name for name in named_classes(tree["trainer"]) if name.split(".")[0] != "pytorch_lightning"]
+    refuse_foreign(tree.get("model"), allow_import, where)
+    refuse_foreign(importable(tree.get("data", {}).get("name")), allow_import, where, called=True)
+    theirs = [name for name in named_classes(tree.get("trainer", {})) if name.split(".")[0] != "pytorch_lightning"]
     refuse_foreign(theirs, allow_import, where)
 
 

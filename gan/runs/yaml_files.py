@@ -17,7 +17,7 @@ MERGE = "tag:yaml.org,2002:merge"  # `<<`, whose keys give way to a mapping's ow
 class _Loader(yaml.SafeLoader):
     """YAML 1.1 with 1e-4 read as the number that it is, and without a second value for a key."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         lines: dict[Any, int] = {}
         for key, _ in node.value:

@@ -451,8 +451,11 @@ def test_a_changed_recipe_and_broken_checkpoints_are_refused(tmp_path, capsys):
 
     (run / "config.yaml").write_text(config.replace("name: normal", "name: uniform"))
     refused("another recipe")
-    (run / "config.yaml").write_text("nonsense")
-    refused("config.yaml")
+    for text, says in (("nonsense", "config.yaml"), ("model: MLPGAN", "not a run's"), ("format: 2", "no variant")):
+        (run / "config.yaml").write_text(text)
+        refused(says)
+    (run / "config.yaml").write_text(config.replace("format: 2", "format: 7"))
+    refused("update gan")
     (run / "config.yaml").write_text(config)
     for broken in (b"", b"text", good[: len(good) // 2], bytes(1000)):
         path.write_bytes(broken)

@@ -69,17 +69,15 @@ def bare(steps: int, data: list[str]) -> list[float]:
 
 def fit(steps: int, data: list[str]) -> list[float]:
     """Steps per second of each window of `gan fit`, as it writes them to TensorBoard itself."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
     import gan
+    from gan.runs.reader import read_run
 
     with tempfile.TemporaryDirectory() as directory:
         run = f"{directory}/run"
         off = {section: {"every_n_steps": 0} for section in ("evaluation", "image_grid", "checkpoints")}
         place = {"source": data[0], "root": data[1]}
         gan.fit(model="MLPGAN", data=place, trainer={"max_steps": steps}, run=run, **off)
-        events = EventAccumulator(run).Reload()
-        return [event.value for event in events.Scalars("throughput/steps_per_second")]
+        return list(read_run(run).scalars()["throughput/steps_per_second"].values())
 
 
 def child(kind: str, options: argparse.Namespace) -> dict[str, float]:

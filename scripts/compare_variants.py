@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scipy.stats import t
 
 import gan
 from gan.base.images import grid, write_png
+from gan.runs.reader import Run
 from gan.variants import VARIANTS
 
 ROOT = Path(__file__).parent.parent
@@ -37,13 +37,6 @@ KEYS = ("step", "images_seen", "seed", "commit", "fid", "fid_floor", "min_class_
         "num_real", "num_fake", "data_set", "source", "protocol", "finite", "label_agreement")  # fmt: skip
 
 
-def report(run: Path) -> dict[str, Any] | None:
-    """The run's row on test images, if it came to its end."""
-    file = run / "metrics.jsonl"
-    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
-    return next((row for row in rows if row["role"] == "report"), None)
-
-
 def steps(variant: str) -> int:
     """G updates until D has seen IMAGES."""
     recipe = VARIANTS[variant].defaults
@@ -52,8 +45,7 @@ def steps(variant: str) -> int:
 
 def train(variant: str, seed: int, run: Path, data_root: Path) -> int:
     """Train, or go on; the exit code."""
-    ended = list(run.glob(f"checkpoints/last_step_{steps(variant):07d}.ckpt"))  # killed before it was measured
-    if list(run.glob("checkpoints/last_step_*.ckpt")) and not ended:
+    if Run(run).step not in (None, steps(variant)):  # one that came there was killed before it was measured
         words = ["resume", str(run)]
     else:
         words = ["fit", f"--model={variant}", f"--seed_everything={seed}", f"--run={run}", f"--data.root={data_root}"]
@@ -68,14 +60,12 @@ def train(variant: str, seed: int, run: Path, data_root: Path) -> int:
         words += ["--overwrite"] if run.is_dir() else []
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with open(run.parent / f"{run.name}.log", "a") as log:
-        return subprocess.run(
-            [sys.executable, "-m", "gan.cli", *words], env=environment, stdout=log, stderr=log
-        ).returncode
+        return subprocess.run([sys.executable, "-m", "gan", *words], env=environment, stdout=log, stderr=log).returncode
 
 
 def record(variant: str, seed: int, run: Path, code: int) -> dict[str, Any]:
     """What the table needs of a run; without a report only that it failed."""
-    row = report(run) or {}
+    row = Run(run).report or {}
     return {"variant": variant, "seed": seed, "exit_code": code} | {key: row[key] for key in KEYS if key in row}
 
 
@@ -89,22 +79,18 @@ def failed(row: dict[str, Any]) -> bool:
 
 
 def fid(rows: list[dict[str, Any]]) -> str:
-    """Mean with the 95 % interval of its seeds (Student's t)."""
-    values = [row["fid"] for row in rows if row.get("fid") is not None]
-    if len(values) < 2:
-        return ", ".join(f"{value:.1f}" for value in values) or "none"
-    half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-    return f"{statistics.mean(values):.1f} ± {half:.1f}"
+    """The FID of each seed's run; three values say more than a mean and an interval that reaches below 0."""
+    return ", ".join("none" if row.get("fid") is None else f"{row['fid']:.1f}" for row in rows)
 
 
 def table() -> str:
-    """One row a variant, best first."""
+    """One row a variant, in the order of the means of their FIDs."""
     records, times = json.loads(RECORDS.read_text()), json.loads(TIMES.read_text())
     groups = {variant: [row for row in records if row["variant"] == variant] for variant in VARIANTS}
     groups = {variant: rows for variant, rows in groups.items() if rows}
     means = {variant: _mean([row["fid"] for row in rows if row.get("fid")]) for variant, rows in groups.items()}
     lines = [
-        "| variant | source | G updates | FID | protocol | seeds | failed | rarest digit | step time |",
+        "| variant | source | G updates | FID of seeds 1 to 3 | protocol | seeds | failed | rarest digit | step time |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for variant in sorted(groups, key=means.__getitem__):
@@ -146,14 +132,14 @@ def main() -> None:
         for variant in options.only:
             run = options.runs / variant / f"seed_{seed}"
             run.parent.mkdir(parents=True, exist_ok=True)
-            code = 0 if report(run) else train(variant, seed, run, options.data_root)
+            code = 0 if Run(run).report else train(variant, seed, run, options.data_root)
             records = json.loads(RECORDS.read_text()) if RECORDS.is_file() else []
             records = [row for row in records if (row["variant"], row["seed"]) != (variant, seed)]
             records.append(record(variant, seed, run, code))
             records.sort(key=lambda row: (row["variant"], row["seed"]))
             RECORDS.write_text(json.dumps(records, indent=1) + "\n")
             print(json.dumps(record(variant, seed, run, code)), flush=True)
-    if all(report(options.runs / variant / f"seed_{SEEDS[0]}") for variant in VARIANTS):
+    if all(Run(options.runs / variant / f"seed_{SEEDS[0]}").report for variant in VARIANTS):
         strip(options.runs)
 
 

@@ -18,16 +18,12 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
-from run_report import POINTS, read_rows
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from run_report import TRAINING, Curve, thinned
 
-Curve = list[tuple[int, float]]  # (generator updates, value)
+from gan.base.errors import UserError
+from gan.runs.reader import Run, read_run
 
-PANELS = {
-    "losses": ("loss/discriminator", "loss/generator"),
-    "D(x) and D(G(z))": ("probability/real", "probability/fake", "probability/equilibrium"),
-    "D's accuracy": ("accuracy/real", "accuracy/fake"),
-    "gradient norms": ("gradient_norm/discriminator", "gradient_norm/generator"),
+PANELS = TRAINING | {
     "FID and floor, held-out images": ("fid", "fid_floor"),
     "rarest class, held-out images": ("min_class_share",),
 }
@@ -40,29 +36,11 @@ COLOURS = 32  # of the palette
 PRESENT = 0.01  # share of the samples from which a class counts as made
 
 
-def read_curves(run: Path) -> dict[str, Curve]:
+def read_curves(run: Run) -> dict[str, Curve]:
     """Every scalar of the event files, and what was measured on held-out images."""
-    events = EventAccumulator(str(run), size_guidance={"scalars": 0}).Reload()
-    curves = {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
-    rows = [row for row in measurements(run) if row["role"] == "selection"]
-    return curves | {name: [(row["step"], row[name]) for row in rows if row[name] is not None] for name in MEASURED}
-
-
-def measurements(run: Path) -> list[dict[str, Any]]:
-    """Rows of metrics.jsonl; none where nothing was measured."""
-    return read_rows(run) if (run / "metrics.jsonl").is_file() else []
-
-
-def grids(run: Path) -> dict[int, Path]:
-    """Step -> the grid of samples at it."""
-    return {int(file.stem.removeprefix("step_")): file for file in sorted(run.glob("samples/step_*.png"))}
-
-
-def thinned(curve: Curve) -> Curve:
-    """The curve, averaged to at most POINTS points."""
-    width = -(-len(curve) // POINTS)
-    windows = [curve[i : i + width] for i in range(0, len(curve), width)] if curve else []
-    return [(window[-1][0], statistics.fmean(value for _, value in window)) for window in windows]
+    measured = {name: {row["step"]: row[name] for row in run.selection_rows} for name in MEASURED}
+    finite = {name: {k: v for k, v in curve.items() if v is not None} for name, curve in measured.items()}
+    return run.scalars() | finite
 
 
 def tiles(grid: Path) -> np.ndarray:
@@ -80,14 +58,16 @@ def draw(curves: dict[str, Curve], samples: dict[int, np.ndarray], out: Path) ->
     for i, (title, tags) in enumerate(PANELS.items()):
         axis = figure.add_subplot(places[i // 3, i % 3 * 4 : i % 3 * 4 + 4])
         for tag in tags:
-            points = thinned(curves.get(tag, []))
+            points = thinned(curves.get(tag, {}))
             marker = "." if tag in MEASURED else None
-            axis.plot(*zip(*points, strict=True), label=tag.split("/")[-1], linewidth=0.9, marker=marker, markersize=4)
+            axis.plot(
+                points.keys(), points.values(), label=tag.split("/")[-1], linewidth=0.9, marker=marker, markersize=4
+            )
         axis.set_title(title, fontsize=8)
         axis.set_yscale("log" if title in LOGARITHMIC else "linear")
         axis.tick_params(which="both", labelsize=6)
         if tags == ("min_class_share",):
-            axis.set_ylim(-0.005, max([0.11, *(value for _, value in points)]))
+            axis.set_ylim(-0.005, max([0.11, *points.values()]))
         if len(tags) > 1:
             axis.legend(fontsize=6, framealpha=0.5)
     for i, (step, picture) in enumerate(samples.items()):
@@ -107,10 +87,10 @@ def draw(curves: dict[str, Curve], samples: dict[int, np.ndarray], out: Path) ->
 
 def stretches(curves: dict[str, Curve], steps: list[int]) -> str:
     """Markdown: means of the curves after each step and up to the next; D(G(z)) with its extremes."""
-    tags = [tag for title in list(PANELS)[:4] for tag in PANELS[title] if tag != "probability/equilibrium"]
+    tags = [tag for panel in TRAINING.values() for tag in panel if tag != "probability/equilibrium"]
     lines = [f"| steps | {' | '.join(tags)} | D(G(z)) from, to |", "| --- |" + " --- |" * (len(tags) + 1)]
     for first, last in itertools.pairwise(steps):
-        inside = {tag: [value for step, value in curves.get(tag, []) if first < step <= last] for tag in tags}
+        inside = {tag: [value for step, value in curves.get(tag, {}).items() if first < step <= last] for tag in tags}
         cells = []
         for tag, values in inside.items():
             mean = statistics.median if tag.startswith("gradient_norm") else statistics.fmean
@@ -142,11 +122,16 @@ def measured(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Draw and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("run")
     parser.add_argument("--steps", type=int, nargs="+", help="whose samples are shown, at most 6; they divide the run")
     parser.add_argument("--out", type=Path, help="the picture; none when left out")
     options = parser.parse_args()
-    found = grids(options.run)
+    try:
+        run = read_run(options.run)
+        rows = run.rows
+    except UserError as error:
+        parser.error(str(error))
+    found = run.pictures
     known = sorted(found)
     if not known:
         parser.error(f"{options.run}/samples: no step_N.png; train with --image_grid.every_n_steps above 0")
@@ -154,12 +139,12 @@ def main() -> None:
     missing = [step for step in steps if step not in found]
     if missing or len(steps) > 6:
         parser.error(f"--steps: at most 6 of {', '.join(map(str, known))}, got {', '.join(map(str, steps))}")
-    curves = read_curves(options.run)
+    curves = read_curves(run)
     if options.out:
         draw(curves, {step: tiles(found[step]) for step in steps}, options.out)
-    last = max(step for curve in curves.values() for step, _ in curve)
+    last = max(step for curve in curves.values() for step in curve)
     print(stretches(curves, sorted({0, *steps, last})))
-    print("\n" + measured(measurements(options.run)))
+    print("\n" + measured(rows))
 
 
 if __name__ == "__main__":

@@ -11,24 +11,27 @@ drawing 10,000 images does.
 
 import argparse
 import json
-import re
+import statistics
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gan
+from gan.base.errors import UserError
 from gan.base.images import grid, write_png
 from gan.data.datamodule import ImageDataModule
 from gan.measure.measurement import Measurement
-from gan.runs.config import read_config
+from gan.runs.reader import Run, read_run
 
-PANELS = {
+Curve = dict[int, float]  # generator updates -> value
+
+TRAINING = {
     "losses": ("loss/discriminator", "loss/generator"),
     "D(x) and D(G(z))": ("probability/real", "probability/fake", "probability/equilibrium"),
     "D's accuracy": ("accuracy/real", "accuracy/fake"),
     "gradient norms": ("gradient_norm/discriminator", "gradient_norm/generator"),
+}
+PANELS = TRAINING | {
     "FID on held-out images": ("metric/fid", "metric/fid_floor", "metric_ema/fid", "metric_ema/fid_floor"),
 }
 MEANS = (
@@ -43,69 +46,68 @@ POINTS = 400  # of a curve; longer ones are averaged to this many
 THUMBNAIL = 6  # images
 
 
-def curves(events: EventAccumulator, out: Path) -> None:
+def thinned(curve: Curve) -> Curve:
+    """The curve, averaged to at most POINTS points."""
+    points = list(curve.items())
+    width = max(1, -(-len(points) // POINTS))
+    windows = [points[i : i + width] for i in range(0, len(points), width)]
+    return {window[-1][0]: statistics.fmean(value for _, value in window) for window in windows}
+
+
+def draw(curves: dict[str, Curve], out: Path) -> None:
     """One panel per chart of TensorBoard's layout, with the curves that the run has; FID in logarithmic scale."""
-    present = set(events.Tags()["scalars"])
     figure, axes = plt.subplots(1, len(PANELS), figsize=(4.2 * len(PANELS), 3.2), layout="constrained")
     for axis, (title, tags) in zip(axes, PANELS.items(), strict=True):
-        for tag in (tag for tag in tags if tag in present):
-            scalars = events.Scalars(tag)
-            width = -(-len(scalars) // POINTS)
-            windows = [scalars[i : i + width] for i in range(0, len(scalars), width)]
-            means = [sum(event.value for event in window) / len(window) for window in windows]
-            axis.plot([window[-1].step for window in windows], means, label=tag.split("/")[1], linewidth=1)
+        for tag in (tag for tag in tags if tag in curves):
+            points = thinned(curves[tag])
+            axis.plot(points.keys(), points.values(), label=tag.split("/")[1], linewidth=1)
         axis.set(title=title, xlabel="generator updates", yscale="log" if "FID" in title else "linear")
         axis.legend(fontsize=8)
     figure.savefig(out, dpi=80)
 
 
-def read_rows(run: Path) -> list[dict[str, Any]]:
-    """What was measured in training."""
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
-def record(run: Path) -> dict[str, object]:
-    """What the README's table says of the run: the last measurement on test images, and what was trained."""
-    row = [row for row in read_rows(run) if row["role"] == "report"][-1]
-    config = read_config(run / "config.yaml").tree
+def record(run: Run) -> dict[str, object]:
+    """What the README's table says of the run: the measurement on test images that counts, and what was trained."""
+    if run.report is None:
+        raise UserError(f"{run.directory}: has no report, a measurement on test images at its end")
     keys = ("data_set", "source", "step", "images_seen", "seed", "weights", "fid", "fid_floor", "num_fake", "commit")
-    starts = json.loads((run / "provenance.json").read_text())
     return {
-        "variant": config["model"]["class_path"].rsplit(".", 1)[1],
-        "precision": starts[-1]["precision"],
-        **{key: row[key] for key in (*keys, "protocol")},
+        "variant": run.variant,
+        "precision": run.provenance[-1]["precision"],
+        **{key: run.report[key] for key in (*keys, "protocol")},
     }
 
 
 def main() -> None:
     """Print the report, write its pictures and its record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("run")
     parser.add_argument("--out", type=Path, required=True, help="start of the files' names")
     parser.add_argument("--grids", type=int, nargs="*", default=[], help="steps whose grid is written")
     parser.add_argument("--measure", type=int, nargs="*", help="steps that are measured; all when left out")
     parser.add_argument("--data-root", help="where the data are now, if they have moved")
-    parser.add_argument("--also", type=Path, nargs="*", default=[], help="runs of other seeds, for the record")
+    parser.add_argument("--also", nargs="*", default=[], help="runs of other seeds, for the record")
     options = parser.parse_args()
-    events = EventAccumulator(str(options.run), size_guidance={"scalars": 0}).Reload()
-    curves(events, options.out.with_name(f"{options.out.name}_curves.png"))
-    config = read_config(options.run / "config.yaml").tree["data"]
-    data = ImageDataModule(**config | ({"root": options.data_root} if options.data_root else {}))
+    try:
+        run, *others = [read_run(path) for path in (options.run, *options.also)]
+        records = [record(run) for run in (run, *others)]
+    except UserError as error:
+        parser.error(str(error))
+    curves = run.scalars()
+    draw(curves, options.out.with_name(f"{options.out.name}_curves.png"))
+    data = ImageDataModule(**run.config["data"] | ({"root": options.data_root} if options.data_root else {}))
     data.prepare_data()
     data.setup()
     measurement = Measurement(data.loaded, "report", 10000)
-    files: dict[int, Path] = {}  # by step; of one step a snapshot and a checkpoint hold the same generator
-    for file in [*(options.run / "checkpoints").glob("*.ckpt"), *(options.run / "checkpoints").glob("*.safetensors")]:
-        files[int(re.fullmatch(r"\w+_step_(\d+)\.\w+", file.name)[1])] = file
+    files = run.checkpoints | run.snapshots  # of one step both hold the same generator
     for step in options.grids:
         write_png(grid(gan.load(files[step]).sample(100)), options.out.with_name(f"{options.out.name}_step_{step}.png"))
     last = gan.load(files[max(files)])
     write_png(grid(last.sample(THUMBNAIL), THUMBNAIL), options.out.with_name(f"{options.out.name}_thumbnail.png"))
-    text = json.dumps([record(run) for run in (options.run, *options.also)], indent=1)
-    options.out.with_name(f"{options.out.name}.json").write_text(text + "\n")
+    options.out.with_name(f"{options.out.name}.json").write_text(json.dumps(records, indent=1) + "\n")
 
     print("| step | real images | FID | median confidence | rarest class |\n| --- | --- | --- | --- | --- |")
-    for row in read_rows(options.run):
+    for row in run.rows:
         role = "test" if row["role"] == "report" else "held-out"
         print(
             f"| {row['step']:,} | {row['num_real']:,} {role} | {row['fid']:.2f} | {row['median_confidence']:.3f} "
@@ -132,7 +134,7 @@ def main() -> None:
 
     half = max(files) / 2
     print(f"\nMeans of the steps after {half:g}:\n\n| {' | '.join(MEANS)} |\n|{' --- |' * len(MEANS)}")
-    tails = [[event.value for event in events.Scalars(tag) if event.step > half] for tag in MEANS]
+    tails = [[value for step, value in curves[tag].items() if step > half] for tag in MEANS]
     print("| " + " | ".join(f"{sum(tail) / len(tail):.3f}" for tail in tails) + " |")
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import torch
 from support import tiny_change
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan.cli import main
 from gan.cli.flags import parse_flags
 from gan.measure.scorer import ImageScorer
 from gan.runs.fit import configuration
+from gan.runs.reader import Run
 from gan.variants import VARIANTS
 
 DATA = ("--data.source=embedded",)
@@ -102,32 +102,23 @@ def process(*words: object, **settings: Any) -> tuple[int, str, str]:
 
 
 def checkpoint(run: Path, kind: str = "last") -> dict[str, Any]:
-    """The only checkpoint of that kind in a run."""
-    (path,) = (run / "checkpoints").glob(f"{kind}_step_*.ckpt")
-    return torch.load(path, map_location="cpu", weights_only=True)
+    """The content of a run's newest checkpoint of that kind."""
+    return torch.load(Run(run).checkpoint(kind), map_location="cpu", weights_only=True)
 
 
 def rows(run: Path) -> list[dict[str, Any]]:
-    """`metrics.jsonl`, read by a parser that knows no NaN."""
-
-    def refuse(word: str) -> None:
-        raise AssertionError(f"{word} is not JSON")
-
-    return [json.loads(line, parse_constant=refuse) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    """What was measured in a run, or under any trainer that wrote there."""
+    return Run(run).rows
 
 
 def scalars(run: Path) -> dict[str, dict[int, float]]:
-    """Tag -> step -> value, from the event files of a run."""
-    events = EventAccumulator(str(run), size_guidance={"scalars": 0, "images": 0})
-    events.Reload()
-    return {tag: {event.step: event.value for event in events.Scalars(tag)} for tag in events.Tags()["scalars"]}
+    """Tag -> step -> value, from the event files."""
+    return Run(run).scalars()
 
 
 def images(run: Path) -> dict[str, list[int]]:
-    """Tag -> steps of its pictures."""
-    events = EventAccumulator(str(run), size_guidance={"images": 0})
-    events.Reload()
-    return {tag: [event.step for event in events.Images(tag)] for tag in events.Tags()["images"]}
+    """Tag -> steps of its pictures, from the event files."""
+    return Run(run).image_steps()
 
 
 def equal(a: Any, b: Any) -> bool:

@@ -32,6 +32,16 @@ TINY_DISCRIMINATORS = {
 }
 
 
+def kind_of_generator(variant: str) -> tuple[str, bool, str]:
+    """What decides how a variant draws images: its network, whether it reads labels, its prior."""
+    recipe = VARIANTS[variant].defaults
+    return recipe.generator["name"], bool(recipe.generator.get("conditional")), recipe.prior["name"]
+
+
+# A variant of each kind: what only draws, saves or loads images runs the same code in the others.
+KINDS_OF_GENERATORS = sorted({kind_of_generator(name): name for name in sorted(VARIANTS, reverse=True)}.values())
+
+
 def tiny_change(variant: str) -> dict[str, Any]:
     """What makes a variant train in milliseconds; the bare trainer has no data whose marginals could be a bias."""
     recipe = VARIANTS[variant].defaults
@@ -101,15 +111,28 @@ class Counter(pl.Callback):
 
 
 class Recorder(pl.Callback):
-    """Keeps every batch that was drawn, and what its step returned."""
+    """Keeps every batch that was drawn, the scalars of its step, and who was updated."""
 
     def __init__(self) -> None:
         self.batches: list[Any] = []
         self.outputs: list[dict[str, Tensor]] = []
+        self.updated: list[tuple[str, ...]] = []
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.batches.append(batch)
-        self.outputs.append(outputs)
+        self.outputs.append(outputs["scalars"])
+        self.updated.append(outputs["updated"])
+
+
+def calls(network: torch.nn.Module) -> list[tuple[Tensor, Tensor | None, Tensor]]:
+    """(input, labels, output) of each call of a network from now on; labels are None where it was given none."""
+    record: list[tuple[Tensor, Tensor | None, Tensor]] = []
+
+    def hook(network: torch.nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        record.append((inputs[0].detach().clone(), inputs[1] if len(inputs) > 1 else None, output.detach().clone()))
+
+    network.register_forward_hook(hook)
+    return record
 
 
 def train(

@@ -14,7 +14,8 @@ LAYERS = [  # rooms from the top; rooms of one layer do not import each other, u
     {"base"},
 ]
 ROOMS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
-ALLOWED = {("__init__", "runs"), ("runs", "variants")}  # `gan.load`, at first use; a run finds its variant by name
+# `python -m gan`; `gan.load`, at first use; a run finds its variant by name.
+ALLOWED = {("__main__", "cli"), ("__init__", "runs"), ("runs", "variants")}
 # Of `parts` the small functions of tensors: they import nothing of gan, so that each can be read, and taken, alone.
 MATHEMATICS = {"losses", "penalties", "priors", "inits", "optimizers", "augmentations", "auxiliaries"}
 OF_MATHEMATICS = {"torch", "collections", "typing", "math"}

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from run_support import DATA, QUIET, checkpoint, error_line, gan, process, same_end, scalars
 from support import train, weights
 
 from gan.parts.losses import LOSSES
 from gan.parts.priors import interpolate
+from gan.runs.reader import read_run
 
 EXAMPLE = Path(__file__).parent / "plugin_example"
 VARIANT = "--model=mylab.variants.HeavyTailedGAN"
@@ -32,9 +32,9 @@ def folders(tmp_path_factory):
 
 def test_a_run_with_own_code_trains_and_says_where_the_code_is(folders):
     home, _ = folders
-    config = yaml.safe_load((home / "run" / "config.yaml").read_text())
-    assert config["pythonpath"] == str(home)
-    assert config["model"]["class_path"] == "mylab.variants.HeavyTailedGAN"
+    run = read_run(home / "run")
+    assert run.config["pythonpath"] == str(home)
+    assert run.config["model"]["class_path"] == "mylab.variants.HeavyTailedGAN"
     content = checkpoint(home / "run")
     recipe = content["hyper_parameters"]["recipe"]
     assert recipe["prior"] == {"name": "mylab.priors.student_t", "degrees": 5}

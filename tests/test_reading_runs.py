@@ -1,12 +1,14 @@
 """docs/reading_runs.md: its pictures, commands, flags, tags and closed forms are there, and its script draws a run."""
 
-import importlib.util
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+import reading_runs
+import run_report
 import torch
 from PIL import Image
 from run_support import fit, images, resolved, scalars
@@ -43,14 +45,6 @@ def runs(tmp_path_factory) -> list[Path]:
     plain = fit(directory / "plain", *words)
     averaged = fit(directory / "ema", *words, "--model.recipe.ema_decay=0.5", variant="ConditionalGAN")
     return [plain, averaged]
-
-
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    spec = importlib.util.spec_from_file_location("reading_runs", ROOT / "scripts" / "reading_runs.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def composed(words: list[str], unstable: Path) -> dict:
@@ -132,7 +126,7 @@ def test_the_script_draws_and_prints_a_run(run, runs, tmp_path, monkeypatch, cap
     out = tmp_path / "picture.png"
     words = [str(runs[run]), "--steps", "2", "4", "6", "--out", str(out)]
     monkeypatch.setattr(sys, "argv", ["reading_runs.py", *words])
-    script(monkeypatch).main()
+    reading_runs.main()
     with Image.open(out) as picture:
         assert picture.mode == "P"
         assert len(picture.convert("RGB").getcolors()) > 8
@@ -148,22 +142,23 @@ def test_the_script_draws_and_prints_a_run(run, runs, tmp_path, monkeypatch, cap
     assert float(fid) == pytest.approx(curves[f"{tag}/fid"][6], abs=0.006)
 
 
-def test_a_run_without_grids_is_refused(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["reading_runs.py", str(tmp_path)])
-    with pytest.raises(SystemExit):
-        script(monkeypatch).main()
-    assert "image_grid.every_n_steps" in capsys.readouterr().err
+def test_what_is_no_run_and_a_run_without_grids_are_refused(runs, tmp_path, monkeypatch, capsys):
+    shutil.copytree(runs[0], tmp_path / "run", ignore=shutil.ignore_patterns("samples"))
+    for directory, says in ((tmp_path, "not a run"), (tmp_path / "run", "image_grid.every_n_steps")):
+        monkeypatch.setattr(sys, "argv", ["reading_runs.py", str(directory)])
+        with pytest.raises(SystemExit):
+            reading_runs.main()
+        assert says in capsys.readouterr().err
 
 
-def test_a_stretch_is_the_mean_of_its_own_points(monkeypatch):
-    reading = script(monkeypatch)
-    tags = [tag for title in list(reading.PANELS)[:4] for tag in reading.PANELS[title]]
-    curves = {tag: [(1, 1.0), (2, 3.0), (3, 5.0), (4, 100.0)] for tag in tags}
-    lines = reading.stretches(curves, [0, 2, 4]).splitlines()
+def test_a_stretch_is_the_mean_of_its_own_points():
+    tags = [tag for panel in run_report.TRAINING.values() for tag in panel]
+    curves = {tag: {1: 1.0, 2: 3.0, 3: 5.0, 4: 100.0} for tag in tags}
+    lines = reading_runs.stretches(curves, [0, 2, 4]).splitlines()
     first, second = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:])
     assert first == ["1 to 2", *["2"] * 8, "1.00, 3.00"]
     assert second == ["3 to 4", *["52.5"] * 8, "5.00, 100.00"]
-    curve = [(step, float(step)) for step in range(1, 1001)]
-    thin = reading.thinned(curve)
-    assert len(thin) <= reading.POINTS
-    assert thin[0] == (3, 2.0)
+    thin = run_report.thinned({step: float(step) for step in range(1, 1001)})
+    assert len(thin) <= run_report.POINTS
+    assert next(iter(thin.items())) == (3, 2.0)
+    assert run_report.thinned({}) == {}

@@ -13,17 +13,17 @@ def is_first_process() -> bool:
     return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 
-def forget() -> None:
-    """Another run of this process begins, and says again what it has to."""
-    _said.clear()
-
-
 @rank_zero_only
 def say(note: str) -> None:
     """Print a note on stderr, unless this run has said it before."""
     if note not in _said:
         _said.add(note)
         print(note, file=sys.stderr, flush=True)
+
+
+def forget() -> None:
+    """Let every note be said again, as in a new process."""
+    _said.clear()
 
 
 def box(paragraphs: list[str], width: int = 76) -> str:

@@ -1,10 +1,12 @@
 """From a recipe to its two networks, and what a recipe asks of them, of the data and of the trainer."""
 
+from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
 
 from gan.base.errors import UserError, usable
@@ -24,8 +26,6 @@ def build_networks(recipe: Recipe, image_shape: tuple[int, int, int], num_classe
     generator = _network(recipe, "generator", recipe.latent_dim, image_shape, num_classes)
     channels, height, width = image_shape
     settings = {}
-    if "outputs" in recipe.discriminator:
-        raise UserError("recipe.discriminator.outputs: follows from recipe.auxiliary; remove it")
     auxiliary = recipe.auxiliary_loss()
     if auxiliary is not None:
         with usable("recipe.auxiliary"):
@@ -43,7 +43,7 @@ def reads_labels(network: nn.Module) -> bool:
 
 def names_classes(recipe: Recipe) -> bool:
     """Whether a head of D names the class."""
-    return isinstance(recipe.auxiliary, dict) and recipe.auxiliary["name"] == "classes"
+    return recipe.auxiliary is not None and recipe.auxiliary["name"] == "classes"  # type: ignore[index]
 
 
 def _network(recipe: Recipe, player: str, *arguments: Any, **settings: Any) -> nn.Module:
@@ -55,9 +55,14 @@ def _network(recipe: Recipe, player: str, *arguments: Any, **settings: Any) -> n
             if count > MAX_PARAMETERS:
                 raise UserError(f"recipe.{player} would have {count:,} parameters; allowed: {MAX_PARAMETERS:,}")
         network = make(*arguments, **settings)
-    with usable(f"recipe.{player}_weights and recipe.{player}_biases"):
-        initialise(network, recipe.resolve(f"{player}_weights"), recipe.resolve(f"{player}_biases"))
+    initialise_as(player, network, recipe)
     return network
+
+
+def initialise_as(player: str, module: nn.Module, recipe: Recipe) -> None:
+    """Draw the weights and biases of a module as those of this player's network."""
+    with usable(f"recipe.{player}_weights and recipe.{player}_biases"):
+        initialise(module, recipe.resolve(f"{player}_weights"), recipe.resolve(f"{player}_biases"))
 
 
 def _refuse_idle_fields(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> None:
@@ -86,8 +91,18 @@ def _refuse_idle_fields(recipe: Recipe, generator: nn.Module, discriminator: nn.
 
 
 def refuse_for_trainer(module: pl.LightningModule, recipe: Recipe) -> None:
-    """UserError for what these networks and optimizers cannot do with the module's trainer."""
-    trainer = module.trainer
+    """UserError for what two alternating networks, these optimizers and this batch cannot do with the trainer."""
+    trainer, strategy = module.trainer, module.trainer.strategy
+    if isinstance(strategy, DDPStrategy):
+        if not strategy._ddp_kwargs.get("find_unused_parameters") or strategy._ddp_kwargs.get("static_graph"):
+            raise UserError(
+                "trainer.strategy: plain DDP stops at the first alternating step; use ddp_find_unused_parameters_true"
+            )
+    elif not isinstance(strategy, SingleDeviceStrategy):
+        raise UserError(
+            f"trainer.strategy: {type(strategy).__name__} does not work with two alternating optimizers; "
+            "use auto (one device) or ddp_find_unused_parameters_true"
+        )
     if getattr(trainer.strategy, "_layer_sync", None) and any(
         isinstance(norm, DebiasedBatchNorm2d) for norm in batch_norms(module)
     ):
@@ -98,7 +113,12 @@ def refuse_for_trainer(module: pl.LightningModule, recipe: Recipe) -> None:
         raise UserError("trainer.precision: 16-mixed skips updates that tensorflow_adam counts; use bf16-mixed")
     if trainer.precision == "16-mixed" and recipe.updates == "simultaneous":
         raise UserError("trainer.precision: 16-mixed cannot scale simultaneous updates; use bf16-mixed")
-    each = recipe.batch_size // trainer.world_size
+    each, rest = divmod(recipe.batch_size, trainer.world_size)
+    if rest:
+        raise UserError(
+            f"recipe.batch_size {recipe.batch_size} does not divide over {trainer.world_size} processes; "
+            "it counts the images of all of them"
+        )
     if each % recipe.packing:
         raise UserError(f"recipe.packing {recipe.packing} does not divide the {each} images of each process")
 
@@ -108,6 +128,15 @@ def try_a_single_image(recipe: Recipe, generator: nn.Module, discriminator: nn.M
     with usable("recipe.batch_size of 1 a process"), torch.random.fork_rng(devices=[]), torch.no_grad():
         generator, discriminator = deepcopy((generator, discriminator))
         discriminator(generator(prior((1, recipe.latent_dim), torch.Generator())))
+
+
+def set_output_biases(generators: Iterable[nn.Module], data: Any) -> None:
+    """`set_output_bias` by the training images of a data module; UserError where there is none."""
+    loaded = getattr(data, "loaded", None)
+    if loaded is None:
+        raise UserError("recipe.output_bias: marginals needs the data's images: train with an ImageDataModule")
+    for generator in generators:
+        set_output_bias(generator, loaded.train.images)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ import torch
 
 from gan.base.choices import bound, completed, is_number, named, nearest, resolve, thawed, without_nulls
 from gan.base.errors import UserError, usable, whole
-from gan.engine.balance import Balance
+from gan.engine.rounds import Balance
 from gan.parts.augmentations import AUGMENTATIONS
 from gan.parts.auxiliaries import AUXILIARIES, Auxiliary
 from gan.parts.losses import LOSSES
@@ -201,7 +201,8 @@ def _may_be_fraction(values: Mapping[str, Any], path: tuple[str, ...]) -> bool:
         return True
     if path[0].endswith("_penalties") and path[-1] in ("weight", "interval"):
         return path[-1] == "weight"
-    registry = {"loss": LOSSES, "auxiliary": AUXILIARIES}.get(path[0])
+    registries: dict[str, Mapping[str, Any]] = {"loss": LOSSES, "auxiliary": AUXILIARIES}
+    registry = registries.get(path[0])
     name = path[1] if registry is None else values[path[0]]["name"]
     target = named(name, registry or registry_of(path[0]), "recipe." + ".".join(path))
     hint = typing.get_type_hints(target).get(path[-1], float)

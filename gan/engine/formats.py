@@ -24,3 +24,19 @@ def recorded_format(values: Mapping[str, Any], where: str) -> int:
 def completed_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe of format 1 with the defaults of its day."""
     return without_nulls(values)
+
+
+def upgraded_state(state: Mapping[str, Any], global_step: int) -> dict[str, Any]:
+    """A checkpoint's adversarial state in today's format."""
+    if recorded_format(state, "checkpoint") == FORMAT:
+        return dict(state)
+    return {
+        "format": FORMAT,
+        "variant": state["variant"],
+        "run_seed": state["run_seed"],
+        "images_seen": state["images_seen"],
+        "updates": {"generator": global_step, "discriminator": state["discriminator_updates"]},
+        "round": {"position": state["turn"], "one_sided": state["one_sided"], "latent": state["latent"]},
+        "streams": {"noise": state["noise"]},
+        "random": state["random"],
+    }

@@ -1,34 +1,43 @@
-"""AdversarialModule: the one adversarial training step, which every variant shares."""
+"""AdversarialModule: the game of a generator and a discriminator, and its one training step."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from copy import deepcopy
 from typing import Any, ClassVar
 
+import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from gan.base.errors import UserError
 from gan.base.images import pack, to_range
+from gan.base.streams import stream
 from gan.engine.building import (
     build_networks,
     names_classes,
     reads_labels,
     refuse_for_trainer,
-    set_output_bias,
+    set_output_biases,
     try_a_single_image,
 )
+from gan.engine.look import Judged, Look, Outcome
+from gan.engine.players import PLAYERS, Player
 from gan.engine.recipe import Recipe
+from gan.engine.rounds import Round, Turn
 from gan.engine.sampling import Sampler, in_inference
-from gan.engine.updating import DISCRIMINATOR, GENERATOR, UpdatingModule
+from gan.engine.saving import KEY, go_on, go_on_at_the_first_batch, state_of, take_state
 from gan.parts.networks.layers import batch_norms, has_batch_statistics
+from gan.parts.optimizers import TensorFlowAdam
 
 
-class AdversarialModule(UpdatingModule):
+class AdversarialModule(pl.LightningModule):
     """A GAN: a generator, a discriminator and the rules of their game, all from the recipe.
 
     Batches are (images, labels): images (N, C, H, W), uint8 or float in [0, 1]. `global_step` counts generator updates.
-    A subclass is a variant: it sets `defaults` and adds only rules that no other variant has.
+    A subclass is a variant. It sets `defaults`, and may override what its players minimise (`discriminator_loss`,
+    `generator_loss`), what D sees (`augment`) and what happens after a step (`after_step`); `add_modules` gives a
+    player further networks.
 
     Args:
         recipe: the values; None for the variant's own `defaults`, or a mapping of all of them, as checkpoints hold it.
@@ -40,7 +49,7 @@ class AdversarialModule(UpdatingModule):
 
     def __init__(
         self,
-        recipe: Recipe | dict[str, Any] | None = None,
+        recipe: Recipe | Mapping[str, Any] | None = None,
         image_shape: tuple[int, int, int] = (1, 28, 28),
         num_classes: int = 10,
     ) -> None:
@@ -48,192 +57,270 @@ class AdversarialModule(UpdatingModule):
         self.automatic_optimization = False
         recipe = self.defaults if recipe is None else recipe
         self.recipe = Recipe.from_dict(recipe) if isinstance(recipe, Mapping) else recipe
-        channels, height, width = image_shape  # a list in checkpoints
-        self.image_shape = (channels, height, width)
+        self.image_shape = (image_shape[0], image_shape[1], image_shape[2])  # a list in checkpoints
         self.save_hyperparameters(
             {"recipe": self.recipe.to_dict(), "image_shape": list(image_shape), "num_classes": num_classes},
             logger=False,
         )
         self.generator, self.discriminator = build_networks(self.recipe, self.image_shape, num_classes)
-        self.average = deepcopy(self.generator).requires_grad_(False) if self.recipe.ema_decay else None
+        self.players = {
+            "generator": Player("generator", self.generator, self.recipe, averaged=self.recipe.ema_decay > 0),
+            "discriminator": Player("discriminator", self.discriminator, self.recipe),
+        }
+        self.average = self.players["generator"].averages.get("generator")
+        self.round = Round(self.recipe)
+        self.run_seed: int = torch.initial_seed()
+        self.images_seen = 0  # real images that D was trained on, over all processes
         self.output_range: tuple[float, float] = self.generator.output_range  # type: ignore[assignment]
         self.real_range = (0.0, 1.0) if self.recipe.real_range == "unit" else self.output_range
         self.prior = self.recipe.resolve("prior")
         self.loss = self.recipe.objective()
         self.auxiliary = self.recipe.auxiliary_loss()
-        self._augmenters = self.recipe.augmenters()
+        self.augmenters = self.recipe.augmenters()
         networks_read = reads_labels(self.generator) or reads_labels(self.discriminator)
         self._needs_labels = networks_read or names_classes(self.recipe)
-        self._waits = False  # whether D's step waits for G's gradient: both at the same weights
         self._concatenates = not has_batch_statistics(self.discriminator)
+        self._restored: dict[str, Any] | None = None  # a checkpoint's state, until the streams have gone on from it
+        own_loss = type(self).discriminator_loss is not AdversarialModule.discriminator_loss
+        if self.recipe.discriminator_update == "real_then_fake" and own_loss:
+            raise UserError(
+                "recipe.discriminator_update: real_then_fake takes the recipe's loss in two halves, and this variant's "
+                "discriminator has a loss of its own; give joint"
+            )
 
-    def setup(self, stage: str) -> None:
-        """What these networks and optimizers cannot do with this trainer is refused; a batch of one image is tried."""
-        super().setup(stage)
-        refuse_for_trainer(self, self.recipe)
-        if self.recipe.batch_size == self.trainer.world_size:
-            try_a_single_image(self.recipe, self.generator, self.discriminator, self.prior)
+    # For variants -----------------------------------------------------------------------------------------------------
 
-    def on_fit_start(self) -> None:
-        """Streams; in a new run also what the recipe takes from the data."""
-        new = self._restored is None
-        super().on_fit_start()
-        if new and self.recipe.output_bias == "marginals":
-            data = getattr(getattr(self.trainer, "datamodule", None), "loaded", None)
-            if data is None:
-                raise UserError("recipe.output_bias: marginals needs the data's images: train with an ImageDataModule")
-            for network in (self.generator, self.average):
-                if network is not None:
-                    set_output_bias(network, data.train.images)
+    def add_modules(self, player: str, **modules: nn.Module) -> None:
+        """Give a player further modules: attributes of this one, called by a variant's constructor.
+
+        They are initialised as the player's network is, trained by its optimizer, averaged where it is, saved, resumed,
+        and part of the snapshots of the generator, whose `Sampler` has them in `further`.
+        """
+        for name, module in modules.items():
+            if hasattr(self, name):
+                raise ValueError(f"add_modules: {name!r} is an attribute of every variant; choose another name")
+            self.players[player].add(name, module)
+            setattr(self, name, module)
+            if name in self.players[player].averages:
+                setattr(self, f"average_{name}", self.players[player].averages[name])
+
+    def discriminator_loss(self, look: Look) -> Judged:
+        """What D minimises on a look, before its penalties: the recipe's loss and that of an auxiliary head."""
+        on_real, on_fake = self._judge_both(look)
+        loss = self.loss.discriminator(on_real[:, :1], on_fake[:, :1])
+        loss = self._guided(self._guided(loss, on_real, look.labels, None), on_fake, look.labels, look.latent)
+        return Judged(loss, on_real[:, :1], on_fake[:, :1])
+
+    def generator_loss(self, look: Look) -> Tensor:
+        """What G minimises on a look, before its penalties: the recipe's loss and that of an auxiliary head."""
+        on_fake = self.judge(look.seen_fake, look.labels)
+        on_real = self.judge(look.seen_real, look.labels) if self.loss.generator_reads_real else on_fake
+        return self._guided(self.loss.generator(on_real[:, :1], on_fake[:, :1]), on_fake, look.labels, look.latent)
+
+    def augment(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) as D sees them, real and fake alike, in the same shape."""
+        for augment in self.augmenters:
+            images = augment(images, self.noise, self.global_step)
+        return images
+
+    def after_step(self, outcome: Outcome) -> None:
+        """Called at the end of every step, for state that moves with the steps; buffers are saved and resumed."""
+
+    def judge(self, seen: Tensor, labels: Tensor | None, **inputs: Tensor) -> Tensor:
+        """D's outputs (N, 1 + K), logits first, in float32 at least: bfloat16 would lose the losses' digits.
+
+        `seen` are images as D sees them; `inputs` are further arguments of the discriminator.
+        """
+        outputs = self.discriminator(seen, labels, **inputs)
+        outputs = outputs if outputs.ndim > 1 else outputs[:, None]
+        return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+
+    def draw(self, num: int) -> Tensor:
+        """Latents (num, latent_dim) from this process's own training stream."""
+        return self.prior((num, self.recipe.latent_dim), self.noise)
 
     def sampler(self, weights: str | None = None) -> Sampler:
         """A generator with its prior; it shares the weights: the averaged (`ema`) ones where there are, or `raw`."""
-        weights = weights or ("raw" if self.average is None else "ema")
-        generator = self.generator if weights == "raw" else self.average
-        if generator is None:
-            raise UserError("weights: ema needs a recipe with an ema_decay; take raw")
-        classes = self.hparams["num_classes"] if reads_labels(generator) else 0
-        return Sampler(generator, self.prior, self.recipe.latent_dim, self.recipe.batch_size, classes, weights)
+        classes = self.hparams["num_classes"] if reads_labels(self.generator) else 0
+        return Sampler.of(self.players["generator"], self.prior, self.recipe, classes, weights)
+
+    # Lightning's hooks ------------------------------------------------------------------------------------------------
+
+    def setup(self, stage: str) -> None:
+        """Refuse what this trainer cannot do, try a batch of one image where there is one, agree on the run's seed."""
+        refuse_for_trainer(self, self.recipe)
+        self.run_seed = self.trainer.strategy.broadcast(torch.initial_seed())
+        if self.recipe.batch_size == self.trainer.world_size:
+            try_a_single_image(self.recipe, self.generator, self.discriminator, self.prior)
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
+        """Generator's, then discriminator's; only the first moves `global_step`."""
+        generator, discriminator = optimizers = [self.players[name].make_optimizer() for name in PLAYERS]
+        if self.recipe.step_count == "shared":
+            assert isinstance(generator, TensorFlowAdam), "the recipe refuses others"
+            assert isinstance(discriminator, TensorFlowAdam), "the recipe refuses others"
+            discriminator.share_step_count(generator)
+        return optimizers, []
+
+    def on_fit_start(self) -> None:
+        """Start the streams, or go on with them; a new run also takes from the data what the recipe wants of them."""
+        self.noise = stream("training noise", self.run_seed, self.global_rank, device=self.device)
+        if self._restored is not None:
+            go_on(self, self._restored)
+        elif self.recipe.output_bias == "marginals":
+            networks = [network for network in (self.generator, self.average) if network is not None]
+            set_output_biases(networks, getattr(self.trainer, "datamodule", None))
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """At a resumed run's first batch: the global random state."""
+        if self._restored is not None:
+            go_on_at_the_first_batch(self, self._restored)
+            self._restored = None
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the state of the round and of the streams; collective over processes."""
+        checkpoint[KEY] = state_of(self)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the round's state; the streams follow once their device is known."""
+        self._restored = take_state(self, checkpoint)
 
     # The step ---------------------------------------------------------------------------------------------------------
 
-    def training_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> dict[str, Tensor]:
-        """One batch of a round: a D update in its first `d_steps` batches, a G update in its last `g_steps`.
+    def training_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> Outcome:
+        """One batch: a D update, a G update or both, as the round says."""
+        real, labels = self._received(batch)
+        turn = self.round.next_turn(self.players["discriminator"].updates, lambda: self._accuracy(real, labels))
+        together = turn.discriminator and turn.generator and self.recipe.updates == "simultaneous"
+        scalars: dict[str, Tensor] = {}
+        fake = None
+        if turn.discriminator:
+            fake = self._fakes_for_discriminator(len(real), labels, turn)
+            scalars |= self._update_discriminator(self._look(real, fake.detach(), labels), step=not together)
+            self.images_seen += len(real) * self.trainer.world_size
+        if turn.generator:
+            scalars |= self._update_generator(real, fake, labels, step=not together)
+        if together:  # both gradients were taken at the same weights
+            self._step("discriminator")  # before G's step, which moves the clock that schedules read
+            self._step("generator")
+        outcome = Outcome(updated=tuple(n for n, has in turn._asdict().items() if has), scalars=scalars)
+        self.after_step(outcome)
+        return outcome
 
-        So a batch has at most one G update, `global_step` passes every number, and nothing overshoots `max_steps`.
-        Labels go to both networks. Returns detached scalars, still on the device: losses, D's mean probabilities and
-        accuracies.
-        """
+    def _update_discriminator(self, look: Look, step: bool) -> dict[str, Tensor]:
+        seen = look.seen_real, look.seen_fake  # what penalties see, too
+        with self._only("discriminator"):
+            if self.recipe.discriminator_update == "joint":
+                judged = self.discriminator_loss(look)
+                loss = self._descend("discriminator", judged.loss, *seen, look.labels, step)
+                return judged._replace(loss=loss).scalars(self.loss.boundary)
+            # D judges the fakes after it has learnt from the real images; losses are those before each update
+            assert self.loss.halves is not None, "the recipe refuses others"
+            losses, logits = [], []
+            for half, images, latent in zip(self.loss.halves, seen, (None, look.latent), strict=True):
+                outputs = self.judge(images, look.labels)
+                loss = self._guided(half(outputs[:, :1]), outputs, look.labels, latent)
+                losses.append(self._descend("discriminator", loss, *seen, look.labels, step))
+                logits.append(outputs[:, :1])
+            return Judged(losses[0] + losses[1], *logits).scalars(self.loss.boundary)
+
+    def _update_generator(self, real: Tensor, fake: Tensor | None, labels: Tensor | None, step: bool) -> dict:
+        """`fake` with a graph, if D's update left one."""
+        shared = self.round.latent if self.recipe.latent == "shared" else None
+        frozen = batch_norms(self.discriminator) if self.recipe.frozen_batch_norm == "moving" else []
+        with self._only("generator"), in_inference(frozen):
+            if fake is None or not fake.requires_grad:
+                latent = self.draw(len(real)) if shared is None else shared
+                look = self._look(real, self.generator(latent, labels), labels, latent)
+            else:
+                look = self._look(real, fake, labels)
+            loss = self.generator_loss(look)
+            return {"loss/generator": self._descend("generator", loss, real, look.fake, labels, step)}
+
+    def _fakes_for_discriminator(self, num: int, labels: Tensor | None, turn: Turn) -> Tensor:
+        """G(z) of fresh noise. With shared noise one pass of G serves both updates, so it has a graph."""
+        self.round.latent = self.draw(num)
+        shared = turn.generator and self.recipe.latent == "shared" and self.recipe.fakes == "training"
+        with torch.set_grad_enabled(shared), self._predicting():
+            return self.generator(self.round.latent, labels)
+
+    def _descend(
+        self, name: str, loss: Tensor, real: Tensor, fake: Tensor, labels: Tensor | None, step: bool
+    ) -> Tensor:
+        """Penalties and gradients of one player, then its step if it is due. The loss, detached."""
+        loss = self.players[name].penalised(loss, real, fake, labels, self.noise, self.global_step)
+        self._optimizer(name).zero_grad()
+        self.manual_backward(loss)
+        if step:
+            self._step(name)
+        return loss.detach()
+
+    def _step(self, name: str) -> None:
+        """One step of a player's optimizer, at its scheduled values; only G's moves the clock."""
+        player, optimizer, now = self.players[name], self._optimizer(name), self.global_step
+        player.follow_schedules(optimizer.optimizer, now)
+        if name == "generator":
+            optimizer.step()
+        else:  # through the strategy, since LightningOptimizer.step would count as a step of the clock
+            self.trainer.strategy.optimizer_step(optimizer.optimizer, _nothing)
+            torch.clear_autocast_cache()  # of weights in bfloat16: this batch may go on with the new ones
+        player.updates += 1
+        if name == "generator" and player.averages:
+            player.move_averages(self.recipe.number("ema_decay", now))
+        if name == "discriminator" and (bound := self.recipe.number("weight_clip", now)):
+            player.clip(bound)
+
+    def _received(self, batch: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
+        """Real images in the range of G's output, and labels; a loss with a schedule takes this step's values."""
         images, labels = batch
         if labels is None and self._needs_labels:
             raise UserError(
                 "the batches hold no labels, which this recipe's networks learn from; give (images, labels)"
             )
-        real = to_range(images, self.real_range)
-        update_discriminator, update_generator = self._turns(real, labels)
-        self._waits = update_discriminator and update_generator and self.recipe.updates == "simultaneous"
-        statistics: dict[str, Tensor] = {}
-        fake = None
-        if update_discriminator:
-            self._latent = self._draw(len(real))
-            # With shared noise one generator pass serves both updates; else D's fakes need no graph.
-            same_mode = self.recipe.fakes == "training"
-            share_graph = update_generator and self.recipe.latent == "shared" and same_mode
-            with torch.set_grad_enabled(share_graph), self._predicting():
-                fake = self.generator(self._latent, labels)
-            statistics |= self._update_discriminator(real, fake.detach(), labels)
-            fake = fake if share_graph else None
-            self.images_seen += len(real) * self.trainer.world_size
-        elif self.recipe.balance is not None:
-            self._latent = None  # a batch of G alone has noise of its own
-        if update_generator:
-            statistics |= self._update_generator(real, fake, labels)
-        return statistics
+        if "loss" in self.recipe.schedules:
+            self.loss = self.recipe.objective(self.global_step)
+        if "auxiliary" in self.recipe.schedules:
+            self.auxiliary = self.recipe.auxiliary_loss(self.global_step)
+        return to_range(images, self.real_range), labels
 
-    def _update_discriminator(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        real, fake, latent = self._seen(real), self._seen(fake), self._latent
-        with self.toggled_optimizer(self._optimizer(DISCRIMINATOR)):
-            if self.recipe.discriminator_update == "joint":
-                on_real, on_fake = self._judge_both(real, fake, labels)
-                loss = self.loss.discriminator(on_real[:, :1], on_fake[:, :1])
-                loss = self._guided(self._guided(loss, on_real, labels, None), on_fake, labels, latent)
-                loss = self._descend(DISCRIMINATOR, loss, real, fake, labels)
-            else:  # D judges the fakes after it has learnt from the real images; losses are those before each update
-                assert self.loss.halves is not None, "the recipe refuses others"
-                real_half, fake_half = self.loss.halves
-                on_real = self._judge(real, labels)
-                loss = self._guided(real_half(on_real[:, :1]), on_real, labels, None)
-                loss = self._descend(DISCRIMINATOR, loss, real, fake, labels)
-                on_fake = self._judge(fake, labels)
-                second = self._guided(fake_half(on_fake[:, :1]), on_fake, labels, latent)
-                loss = loss + self._descend(DISCRIMINATOR, second, real, fake, labels)
-        real_logits, fake_logits = on_real[:, :1].detach(), on_fake[:, :1].detach()
-        statistics = {
-            "loss/discriminator": loss,
-            "probability/real": real_logits.sigmoid().mean(),
-            "probability/fake": fake_logits.sigmoid().mean(),
-        }
-        if self.loss.boundary is not None:
-            statistics["accuracy/real"] = (real_logits > self.loss.boundary).float().mean()
-            statistics["accuracy/fake"] = (fake_logits < self.loss.boundary).float().mean()
-        return statistics
+    def _look(self, real: Tensor, fake: Tensor, labels: Tensor | None, latent: Tensor | None = None) -> Look:
+        latent = self.round.latent if latent is None else latent
+        assert latent is not None, "fakes come from a latent"
+        return Look(real, fake, labels, latent, lambda images: pack(self.augment(images), self.recipe.packing))
 
-    def _update_generator(self, real: Tensor, fake: Tensor | None, labels: Tensor | None) -> dict[str, Tensor]:
-        frozen = batch_norms(self.discriminator) if self.recipe.frozen_batch_norm == "moving" else []
-        with self.toggled_optimizer(self._optimizer(GENERATOR)), in_inference(frozen):
-            latent = self._latent if self.recipe.latent == "shared" else None
-            if fake is None:
-                latent = self._draw(len(real)) if latent is None else latent
-                fake = self.generator(latent, labels)
-            seen = self._seen(fake)
-            on_fake = self._judge(seen, labels)
-            on_real = self._judge(self._seen(real), labels) if self.loss.generator_reads_real else on_fake
-            loss = self._guided(self.loss.generator(on_real[:, :1], on_fake[:, :1]), on_fake, labels, latent)
-            return {"loss/generator": self._descend(GENERATOR, loss, real, fake, labels)}
-
-    def _descend(self, player: int, loss: Tensor, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
-        """Penalties, gradients and, unless D has to wait for G, one step of one network. The loss, detached."""
-        network = (self.generator, self.discriminator)[player]
-        updates = self.global_step if player == GENERATOR else self.discriminator_updates
-        for penalty in self._penalties[player]:
-            if updates % penalty.interval == 0:
-                value = penalty.function(network, real, fake, labels, self.noise)
-                loss = loss + penalty.weight * penalty.interval * value
-        self._optimizer(player).zero_grad()
-        self.manual_backward(loss)
-        if player == GENERATOR and self._waits:
-            self._step(DISCRIMINATOR)  # before G's step, which moves the clock that schedules read
-        if player == GENERATOR or not self._waits:
-            self._step(player)
-        return loss.detach()
-
-    def _seen(self, images: Tensor) -> Tensor:
-        """Images as D sees them, real and fake alike: augmented, then `packing` of them as one."""
-        for augment in self._augmenters:
-            images = augment(images, self.noise, self.global_step)
-        return pack(images, self.recipe.packing)
-
-    def _judge_both(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _judge_both(self, look: Look) -> tuple[Tensor, Tensor]:
         """D(x) and D(G(z)): in one pass where images do not affect each other, in two where D has batch statistics."""
+        real, fake, labels = look.seen_real, look.seen_fake, look.labels
         if self._concatenates:
-            both = self._judge(torch.cat([real, fake]), None if labels is None else torch.cat([labels, labels]))
+            both = self.judge(torch.cat([real, fake]), None if labels is None else torch.cat([labels, labels]))
             return both[: len(real)], both[len(real) :]
-        return self._judge(real, labels), self._judge(fake, labels)
-
-    def _judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        """D's outputs (N, 1 + K), logits first, in float32 at least: bfloat16 would lose the losses' digits."""
-        outputs = self.discriminator(images, labels)
-        outputs = outputs if outputs.ndim > 1 else outputs[:, None]
-        return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+        return self.judge(real, labels), self.judge(fake, labels)
 
     def _guided(self, loss: Tensor, outputs: Tensor, labels: Tensor | None, latent: Tensor | None) -> Tensor:
         """`loss` and that of D's auxiliary head, if it has one; `latent` of the fakes, None for real images."""
         return loss if self.auxiliary is None else loss + self.auxiliary.loss(outputs[:, 1:], labels, latent)
 
+    @torch.no_grad()
+    def _accuracy(self, real: Tensor, labels: Tensor | None) -> float:
+        """D's accuracy on a batch and fakes of their own, over all processes: the mean of both halves, in [0, 1]."""
+        latent = self.draw(len(real))
+        with self._predicting():
+            judged = self.discriminator_loss(self._look(real, self.generator(latent, labels), labels, latent))
+        told = judged.scalars(self.loss.boundary)
+        mean = (told["accuracy/real"] + told["accuracy/fake"]) / 2
+        return float(self.trainer.strategy.reduce(mean, reduce_op="mean"))
+
     def _predicting(self) -> AbstractContextManager[None]:
         """G in the mode in which it makes D's fakes."""
         return in_inference(self.generator.modules() if self.recipe.fakes == "inference" else [])
 
-    def _draw(self, num: int) -> Tensor:
-        """Latents (num, latent_dim) from this process's own training stream."""
-        return self.prior((num, self.recipe.latent_dim), self.noise)
+    def _only(self, name: str) -> AbstractContextManager[None]:
+        """Only this player's parameters have gradients inside."""
+        return self.toggled_optimizer(self._optimizer(name))
 
-    def _turns(self, real: Tensor, labels: Tensor | None) -> tuple[bool, bool]:
-        """Whether this batch has a D update, and a G update."""
-        if self.discriminator_updates < self.recipe.pretraining:
-            return True, False
-        d_steps, g_steps, turn = self.recipe.d_steps, self.recipe.g_steps, self._turn
-        self._turn = (turn + 1) % (d_steps + g_steps - 1)
-        balance = self.recipe.balance
-        if balance is None:
-            return turn < d_steps, turn >= d_steps - 1
-        with torch.no_grad(), self._predicting():
-            fake = self.generator(self._draw(len(real)), labels)
-            on_real, on_fake = self._judge_both(self._seen(real), self._seen(fake), labels)
-            assert self.loss.boundary is not None, "the recipe refuses others"
-            correct = (on_real[:, 0] > self.loss.boundary).float().mean()
-            correct += (on_fake[:, 0] < self.loss.boundary).float().mean()
-        accuracy = float(self.trainer.strategy.reduce(correct / 2, reduce_op="mean"))
-        one_sided = not balance.low <= accuracy <= balance.high and self._one_sided < balance.patience
-        self._one_sided = self._one_sided + 1 if one_sided else 0
-        return not one_sided or accuracy < balance.low, not one_sided or accuracy > balance.high
+    def _optimizer(self, name: str) -> LightningOptimizer:
+        return self.optimizers()[PLAYERS.index(name)]  # type: ignore[index]
+
+
+def _nothing() -> None:
+    """The optimizer's closure: gradients are there already."""

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from gan.base.choices import Choice, bound, frozen, merge, nearest, resolve, thawed
 from gan.base.errors import UserError, usable
-from gan.engine.balance import Balance
 from gan.engine.checks import build, complete_and_check, named_function
+from gan.engine.rounds import Balance
 from gan.parts.auxiliaries import AUXILIARIES, Auxiliary
 from gan.parts.inits import INITS
 from gan.parts.losses import LOSSES, Loss

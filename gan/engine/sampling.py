@@ -1,6 +1,6 @@
 """Drawing images from a trained generator, the same for callbacks, commands and notebooks."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -9,6 +9,8 @@ from torch import Generator, Tensor, nn
 from gan.base.errors import UserError
 from gan.base.images import to_uint8
 from gan.base.streams import stream
+from gan.engine.players import Player
+from gan.engine.recipe import Recipe
 from gan.parts.networks.layers import normalises_by_batch
 from gan.parts.priors import interpolate
 
@@ -46,6 +48,7 @@ class Sampler(nn.Module):
     Args:
         num_classes: of the labels that the generator reads; 0 where it reads none.
         weights: whose the generator's are, `raw` or `ema`.
+        further: modules that the variant adds to the generator, by name, such as an encoder.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Sampler(nn.Module):
         batch_size: int,
         num_classes: int = 0,
         weights: str = "raw",
+        further: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.generator = generator
@@ -63,10 +67,26 @@ class Sampler(nn.Module):
         self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.weights = weights
+        self.further = nn.ModuleDict(further or {})
         self.output_range: tuple[float, float] = generator.output_range  # type: ignore[assignment]
         # Where an image depends on its batch, it is drawn in whole batches of the training's size.
         self.by_batch = normalises_by_batch(generator)
         self.block = batch_size if self.by_batch else BLOCK
+
+    @classmethod
+    def of(
+        cls, player: Player, prior: Callable[..., Tensor], recipe: Recipe, num_classes: int, weights: str | None
+    ) -> "Sampler":
+        """The generator of a game: its averaged (`ema`) weights where there are, or those asked for; shared.
+
+        UserError for averaged weights that there are not.
+        """
+        weights = weights or ("ema" if player.averages else "raw")
+        modules = dict(player.modules if weights == "raw" else player.averages)
+        if not modules:
+            raise UserError("weights: ema needs a recipe with an ema_decay; take raw")
+        generator = modules.pop("generator")
+        return cls(generator, prior, recipe.latent_dim, recipe.batch_size, num_classes, weights, modules)
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Latent (N, latent_dim) -> images (N, C, H, W) in `output_range`."""

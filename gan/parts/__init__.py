@@ -1,1 +1,1 @@
-"""Small functions that a recipe names: losses, penalties, priors, inits, optimizers, augmentations, networks."""
+"""What a recipe names: losses, penalties, priors, inits, optimizers, augmentations, auxiliary heads and networks."""

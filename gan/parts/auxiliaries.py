@@ -1,4 +1,7 @@
-"""Losses of an auxiliary head of D, which both players add to their own: D on real images and fakes, G on its fakes."""
+"""Losses of an auxiliary head: further outputs of D, such as the class of an image.
+
+Both players add this loss to their own: D on real images and on fakes, G on its fakes.
+"""
 
 import math
 from collections.abc import Callable
@@ -9,15 +12,15 @@ from torch.nn.functional import cross_entropy
 
 
 class Auxiliary(NamedTuple):
-    """How many outputs D's head has, and what is minimised on them."""
+    """The number of outputs of D's head, and the loss that is minimised on them."""
 
-    outputs: Callable[[int], int]  # number of classes, 0 without labels -> K further outputs of D
-    # (predictions (N, K), labels (N,) int64 or None, latent (N, latent_dim) or None for real images) -> scalar
+    outputs: Callable[[int], int]  # number of classes of the data (0 without labels) -> K, the further outputs of D
+    # (predictions (N, K), labels (N,) int64 or None, latent (N, latent_dim), or None for real images) -> scalar
     loss: Callable[[Tensor, Tensor | None, Tensor | None], Tensor]
 
 
 def classes(*, weight: float = 1.0) -> Auxiliary:
-    """weight · E[-log P(class = label)], on real images and fakes (ACGAN; Odena et al., 2017, eq. 3).
+    """The loss weight · E[-log P(class = label)], on real images and on fakes (ACGAN; Odena et al., 2017, eq. 3).
 
     ValueError for a data set with fewer than two classes, and for images without labels.
     """
@@ -41,13 +44,16 @@ def classes(*, weight: float = 1.0) -> Auxiliary:
 def code(
     *, categories: int = 10, continuous: int = 2, weight: float = 1.0, continuous_weight: float = 0.1
 ) -> Auxiliary:
-    """weight · (E[-log Q(category)] + continuous_weight · ½ E‖code - prediction‖²) (InfoGAN; Chen et al., 2016, eq. 5).
+    """The loss weight · (E[-log Q(category)] + continuous_weight · ½ E‖code - prediction‖²).
 
-    A bound of the mutual information of code and image with the sign turned and the code's constant entropy left out.
-    The code is what the latent starts with, as the prior `coded` draws: a category (one of `categories` numbers is 1,
-    the others are 0), then `continuous` numbers. Q is a softmax and a Gaussian of unit variance, as in the authors'
-    code for MNIST. Real images have no code: their loss is 0. ValueError unless categories >= 1 and continuous >= 0,
-    and for a latent that is shorter than its code.
+    This is InfoGAN's (Chen et al., 2016, eq. 5). Minus the loss is a lower bound of the mutual information of code and
+    image, up to a constant: the entropy of the code.
+
+    The latent starts with the code, as the prior `coded` draws it: first a category (one of `categories` numbers is 1,
+    the others are 0), then `continuous` numbers. Q is a softmax for the category and a Gaussian of unit variance for
+    the numbers, as in the authors' code for MNIST. Real images have no code, so their loss is 0.
+
+    ValueError unless categories >= 1 and continuous >= 0, and for a latent that is shorter than its code.
     """
     if not (0 <= weight < math.inf and 0 <= continuous_weight < math.inf):
         raise ValueError(f"weight and continuous_weight must be 0 or more, got {weight} and {continuous_weight}")

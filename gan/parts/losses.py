@@ -1,8 +1,10 @@
-"""Adversarial losses: functions of keyword-only parameters, each of which makes a `Loss`.
+"""Adversarial losses. Each function here takes keyword-only parameters and returns a `Loss`.
 
-A `Loss` is a pair of functions of (real_logits, fake_logits), both (N, 1) or (N,), that return scalars. Logits, never
-probabilities: log sigmoid overflows once D is sure, softplus does not. -log sigmoid(x) = softplus(-x),
--log(1 - sigmoid(x)) = softplus(x).
+A `Loss` holds two functions of (real_logits, fake_logits), one for D and one for G. Logits are (N, 1) or (N,); the
+functions return scalars.
+
+D's outputs are logits, never probabilities: log sigmoid overflows once D is sure, and softplus does not. The two are
+related by -log sigmoid(x) = softplus(-x) and -log(1 - sigmoid(x)) = softplus(x).
 """
 
 import math
@@ -17,37 +19,40 @@ Half = Callable[[Tensor], Tensor]
 
 
 class Loss(NamedTuple):
-    """What D and what G minimise."""
+    """The function that D minimises and the function that G minimises."""
 
     discriminator: LossFunction
     generator: LossFunction
-    generator_reads_real: bool = False  # True for relativistic losses: G's update then computes D(x) too
-    halves: tuple[Half, Half] | None = None  # what D minimises on real and on fake logits, where it is their sum
-    boundary: float | None = 0.0  # D's output above it calls an image real; None: outputs have no such level
+    generator_reads_real: bool = False  # True for relativistic losses: G's update then computes D(x), too
+    halves: tuple[Half, Half] | None = None  # D's loss on real and on fake logits, if D's loss is their sum
+    boundary: float | None = 0.0  # D calls an image real if its output is above; None if outputs have no such level
 
 
 def called_real(logits: Tensor) -> Tensor:
-    """-E[log D(·)]: the cross-entropy of images labelled 1."""
+    """The cross-entropy of images labelled 1: -E[log D(·)]."""
     return softplus(-logits).mean()
 
 
 def called_fake(logits: Tensor) -> Tensor:
-    """-E[log(1 - D(·))]: the cross-entropy of images labelled 0."""
+    """The cross-entropy of images labelled 0: -E[log(1 - D(·))]."""
     return softplus(logits).mean()
 
 
 def non_saturating_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """-E[log D(G(z))]: G maximises log D(G(z)) (Goodfellow et al., 2014, sec. 3)."""
+    """G's loss -E[log D(G(z))]: G maximises log D(G(z)) (Goodfellow et al., 2014, sec. 3)."""
     return called_real(fake_logits)
 
 
 def minimax_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """E[log(1 - D(G(z)))], minimised; its gradient vanishes while D is sure (Goodfellow et al., 2014, sec. 3)."""
+    """G's loss E[log(1 - D(G(z)))]. Its gradient vanishes while D is sure (Goodfellow et al., 2014, sec. 3)."""
     return -called_fake(fake_logits)
 
 
 def clipped(logits: Tensor, *, probability: float = 1e-7) -> Tensor:
-    """Logits whose probabilities stay in [1e-7, 1 - 1e-7], as Keras clips them: no gradient beyond ±16.1."""
+    """Logits clamped so that their probabilities stay in [1e-7, 1 - 1e-7], as in Keras.
+
+    Beyond ±16.1 the gradient is 0.
+    """
     bound = math.log((1 - probability) / probability)
     return logits.clamp(-bound, bound)
 
@@ -63,12 +68,12 @@ def clipped_called_fake(logits: Tensor) -> Tensor:
 
 
 def clipped_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """`non_saturating_generator` as Keras computes it (text 002)."""
+    """G's loss `non_saturating_generator` as Keras computes it (text 002)."""
     return clipped_called_real(fake_logits)
 
 
 def critic_generator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """-E[D(G(z))], G's loss against a critic and against the hinge."""
+    """G's loss -E[D(G(z))], used against a critic and with the hinge loss."""
     return -fake_logits.mean()
 
 
@@ -97,33 +102,40 @@ def _half_squared_distance(logits: Tensor, target: float) -> Tensor:
 
 
 def non_saturating(*, real_label: float = 1.0) -> Loss:
-    """-E[log D(x)] - E[log(1 - D(G(z)))], G maximises log D(G(z)) (Goodfellow et al., 2014, eq. 1 and sec. 3).
+    """D: -E[log D(x)] - E[log(1 - D(G(z)))]; G: -E[log D(G(z))] (Goodfellow et al., 2014, eq. 1 and sec. 3).
 
-    `real_label`, in (0, 1], is D's target for real images: one-sided label smoothing below 1 (Salimans et al., 2016,
-    sec. 3.4). Fakes keep the target 0 in D's loss and 1 in G's.
+    `real_label`, in (0, 1], is D's target for real images. Below 1 this is one-sided label smoothing (Salimans et al.,
+    2016, sec. 3.4). The target of fakes stays 0 in D's loss and 1 in G's.
     """
     return _summed(_labelled(real_label), called_fake, non_saturating_generator)
 
 
 def non_saturating_clipped() -> Loss:
-    """`non_saturating` as Keras computes it (text 002)."""
+    """The loss `non_saturating` as Keras computes it, with clipped probabilities (text 002)."""
     return _summed(clipped_called_real, clipped_called_fake, clipped_generator)
 
 
 def minimax(*, real_label: float = 1.0) -> Loss:
-    """The two-player game itself (Goodfellow et al., 2014, eq. 1); `real_label` as in `non_saturating`."""
+    """D: as in `non_saturating`; G: E[log(1 - D(G(z)))] (Goodfellow et al., 2014, eq. 1).
+
+    This is the two-player game itself: without label smoothing, G minimises what D maximises.
+    """
     return _summed(_labelled(real_label), called_fake, minimax_generator)
 
 
 def fakes_labelled_real() -> Loss:
-    """-E[log D(x)] - E[log D(G(z))]: text 000's code as it stands, which trains D to call fakes real."""
+    """D: -E[log D(x)] - E[log D(G(z))]; G: -E[log D(G(z))].
+
+    This is the code of text 000 as it stands. It trains D to call fakes real.
+    """
     return _summed(called_real, called_real, non_saturating_generator)
 
 
 def least_squares(*, real: float = 1.0, fake: float = 0.0, target: float = 1.0) -> Loss:
     """D: ½ E[(D(x) - b)²] + ½ E[(D(G(z)) - a)²]; G: ½ E[(D(G(z)) - c)²] (LSGAN; Mao et al., 2017, eq. 2).
 
-    b is `real`, a is `fake`, c is `target`; the defaults are eq. 9's. ValueError unless real > fake, all finite.
+    b is `real`, a is `fake`, c is `target`; the defaults are those of eq. 9. ValueError unless real > fake and all
+    three are finite.
     """
     if not math.inf > real > fake > -math.inf or not math.isfinite(target):
         raise ValueError(f"real must be larger than fake, all finite; got real {real}, fake {fake}, target {target}")
@@ -142,25 +154,25 @@ def least_squares(*, real: float = 1.0, fake: float = 0.0, target: float = 1.0) 
 def hinge() -> Loss:
     """D: E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]; G: -E[D(G(z))].
 
-    Lim and Ye, 2017; Miyato et al., 2018, eq. 16 and 17.
+    The hinge loss is from Lim and Ye, 2017, and Miyato et al., 2018, eq. 16 and 17.
     """
     return _summed(lambda logits: relu(1 - logits).mean(), lambda logits: relu(1 + logits).mean(), critic_generator)
 
 
 def wasserstein() -> Loss:
-    """The critic maximises E[f(x)] - E[f(G(z))], G maximises E[f(G(z))] (Arjovsky et al., 2017, eq. 2 and 3).
+    """The critic maximises E[f(x)] - E[f(G(z))]; G maximises E[f(G(z))] (Arjovsky et al., 2017, eq. 2 and 3).
 
-    It needs a Lipschitz bound from elsewhere, such as `gradient_penalty`. f is free up to a constant, so that no level
-    of it calls an image real.
+    The critic f needs a Lipschitz bound from elsewhere, such as `gradient_penalty`. A constant may be added to f
+    without changing the loss, so there is no level above which f calls an image real.
     """
     return _summed(lambda logits: -logits.mean(), lambda logits: logits.mean(), critic_generator, boundary=None)
 
 
 def relativistic_pairing() -> Loss:
-    """-E[log sigmoid(D(x) - D(G(z)))] on pairs, for G with the difference turned round.
+    """D: -E[log sigmoid(D(x) - D(G(z)))] over pairs of a real image and a fake; G: -E[log sigmoid(D(G(z)) - D(x))].
 
-    RSGAN (Jolicoeur-Martineau, 2019), the loss of R3GAN (Huang et al., 2024); as many fakes as real images. Only
-    differences count: no level of D calls an image real.
+    It is called RSGAN (Jolicoeur-Martineau, 2019) and is the loss of R3GAN (Huang et al., 2024). A batch needs as many
+    fakes as real images. Only differences count, so there is no level above which D calls an image real.
     """
 
     def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -173,9 +185,10 @@ def relativistic_pairing() -> Loss:
 
 
 def relativistic_average() -> Loss:
-    """-E[log sigmoid(D(x) - E D(G(z)))] - E[log(1 - sigmoid(D(G(z)) - E D(x)))], for G the other way round.
+    """D: -E[log sigmoid(D(x) - E D(G(z)))] - E[log(1 - sigmoid(D(G(z)) - E D(x)))]; G: x and G(z) swapped.
 
-    RaSGAN (Jolicoeur-Martineau, 2019, sec. 4.3); the inner means are those of the batch, of each process its own.
+    It is called RaSGAN (Jolicoeur-Martineau, 2019, sec. 4.3). The inner means are taken over the batch; with several
+    processes each takes them over its own part.
     """
 
     def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:

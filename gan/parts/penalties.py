@@ -1,10 +1,15 @@
-"""Penalties: functions of (network, real, fake, labels, noise, step) that return a scalar, weighted by the recipe.
+"""Penalties: functions of (network, real, fake, labels, noise, step) that return a scalar. The recipe weights it.
 
-For D's penalties `real` and `fake` are (N, C, H, W) as it sees them, detached; for the generator's they are the batch
-that its round was trained on, and its own fakes. `labels` are (N,) or None. `network(images, labels)` gives (N, 1 + K):
-a logit, which alone is looked at, and the outputs of an auxiliary head. Random numbers come from `noise`, on its
-device, and from nowhere else. `step` is the number of generator updates before this update. Logits are computed in float32 at least, whatever the autocast: differences and squares
-of gradients lose their digits in bfloat16.
+- `real` and `fake` are images (N, C, H, W). For D's penalties they are detached and as D sees them. For G's penalties
+  they are the batch that the round was trained on and G's own fakes.
+- `labels` are (N,) or None.
+- `network(images, labels)` returns (N, 1 + K): a logit and the outputs of an auxiliary head. Penalties use the logit
+  only.
+- All random numbers come from the generator `noise`, on its device.
+- `step` is the number of generator updates before this update.
+
+Logits are computed in float32 or better, whatever the autocast is. Differences and squares of gradients would lose
+their digits in bfloat16.
 """
 
 from collections.abc import Callable
@@ -16,7 +21,10 @@ Labels = Tensor | None  # (N,) int64
 
 
 def l2(network: nn.Module, real: Tensor, fake: Tensor, labels: Labels, noise: Generator, step: int) -> Tensor:
-    """½ Σ w² over weight matrices, not biases (tf.contrib.layers.l2_regularizer; 001 builds it and never adds it)."""
+    """The sum ½ Σ w² over weights, without biases, as in tf.contrib.layers.l2_regularizer.
+
+    Text 001 builds this penalty and never adds it to an objective.
+    """
     weights = [
         p for name, p in network.named_parameters() if name.endswith(("weight", "weight.original")) and p.dim() > 1
     ]
@@ -33,9 +41,9 @@ def gradient_penalty(
     *,
     target: float = 1.0,
 ) -> Tensor:
-    """E[(‖∇D(x̂)‖ - target)²] at x̂ = α x + (1 - α) G(z), α ~ U(0, 1) an image (WGAN-GP; Gulrajani et al., 2017, eq. 3).
+    """The mean E[(‖∇D(x̂)‖ - target)²] at x̂ = α x + (1 - α) G(z) (WGAN-GP; Gulrajani et al., 2017, eq. 3).
 
-    The paper's weight is 10.
+    Each image has its own α ~ U(0, 1). The paper's weight is 10.
     """
     share = _uniform((len(real), 1, 1, 1), noise, real)
     return _distance_from(target, _gradients(network, share * real + (1 - share) * fake, labels))
@@ -51,10 +59,11 @@ def dragan(
     *,
     spread: float = 0.5,
 ) -> Tensor:
-    """E[(‖∇D(x̂)‖ - 1)²] around the data: x̂ = x + α · spread · std(x) · u (Kodali et al., 2017).
+    """The mean E[(‖∇D(x̂)‖ - 1)²] around the data, at x̂ = x + α · spread · std(x) · u (Kodali et al., 2017).
 
-    As their reference code: u ~ U(0, 1) a pixel, so images only become brighter; α ~ U(0, 1) an image; std over the
-    whole batch. The paper's weight is 10. ValueError unless spread > 0.
+    The details follow their reference code. Each pixel has its own u ~ U(0, 1), so images only become brighter. Each
+    image has its own α ~ U(0, 1). std(x) is taken over the whole batch. The paper's weight is 10. ValueError unless
+    spread > 0.
     """
     if not spread > 0:
         raise ValueError(f"spread must be above 0, got {spread}")
@@ -64,17 +73,17 @@ def dragan(
 
 
 def r1(network: nn.Module, real: Tensor, fake: Tensor, labels: Labels, noise: Generator, step: int) -> Tensor:
-    """½ E‖∇D(x)‖² (Mescheder et al., 2018, eq. 9); the weight is their γ."""
+    """R1: ½ E‖∇D(x)‖² on real images (Mescheder et al., 2018, eq. 9). Its weight is their γ."""
     return _gradients(network, real, labels).square().sum(1).mean() / 2
 
 
 def r2(network: nn.Module, real: Tensor, fake: Tensor, labels: Labels, noise: Generator, step: int) -> Tensor:
-    """½ E‖∇D(G(z))‖² (Mescheder et al., 2018, eq. 10); the weight is their γ."""
+    """R2: ½ E‖∇D(G(z))‖² on fakes (Mescheder et al., 2018, eq. 10). Its weight is their γ."""
     return _gradients(network, fake, labels).square().sum(1).mean() / 2
 
 
 def zero_centred(network: nn.Module, real: Tensor, fake: Tensor, labels: Labels, noise: Generator, step: int) -> Tensor:
-    """R1 + R2, as R3GAN has them (Huang et al., 2024); in two passes, since D may have batch statistics."""
+    """The sum R1 + R2, as in R3GAN (Huang et al., 2024). It takes two passes, since D may have batch statistics."""
     return r1(network, real, fake, labels, noise, step) + r2(network, real, fake, labels, noise, step)
 
 
@@ -88,11 +97,11 @@ def consistency(
     *,
     pixels: int = 2,
 ) -> Tensor:
-    """E(D(x) - D(T(x)))² + E(D(G(z)) - D(T(G(z))))² (balanced consistency; Zhao et al., 2021), T a random shift.
+    """Balanced consistency: E(D(x) - D(T(x)))² + E(D(G(z)) - D(T(G(z))))² (Zhao et al., 2021), T a random shift.
 
-    T is drawn once a batch: up to `pixels` whole pixels each way, in both directions. What leaves on one side comes in
-    on the other, which is nothing but background where borders are empty, as MNIST's are. ValueError unless
-    pixels >= 1.
+    T is drawn once for each batch. It shifts by at most `pixels` whole pixels each way, along H and along W. What
+    leaves the image on one side enters on the other. Where borders are empty, as MNIST's are, this is background.
+    ValueError unless pixels >= 1.
     """
     if pixels < 1:
         raise ValueError(f"pixels must be at least 1, got {pixels}")
@@ -105,44 +114,50 @@ def consistency(
 
 
 def _logits(network: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
-    """Column 0 of the network's outputs, (N,), in float32 at least."""
+    """The logits, which are column 0 of the network's outputs: (N,), in float32 or better."""
     with torch.autocast(images.device.type, enabled=False):
         outputs = network(_unrounded(images), labels)
     return outputs[:, 0] if outputs.ndim > 1 else outputs
 
 
 def _gradients(network: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
-    """∇D at each image, (N, C * H * W), differentiable in the network's parameters."""
+    """The gradient ∇D at each image, (N, C * H * W). It is differentiable in the network's parameters."""
     images = _unrounded(images.detach()).requires_grad_()
-    with torch.autocast(images.device.type, enabled=False):  # a derivative too is computed in its operation's type
+    with torch.autocast(images.device.type, enabled=False):  # it would hold for the backward pass, too
         (gradients,) = torch.autograd.grad(_logits(network, images, labels).sum(), images, create_graph=True)
     return gradients.flatten(1)
 
 
 def _unrounded(images: Tensor) -> Tensor:
-    """In float32 at least: under autocast G's images may be in bfloat16, and so would be the gradient at them."""
+    """The images in float32 or better. Under autocast G's images may be in bfloat16, and so would be their gradient."""
     return images.to(torch.promote_types(images.dtype, torch.float32))
 
 
 def _distance_from(target: float, gradients: Tensor) -> Tensor:
-    """E[(‖gradient‖ - target)²]; the derivative of `vector_norm` at 0 is 0, where that of a square root is infinite."""
+    """The mean E[(‖gradient‖ - target)²].
+
+    `vector_norm` has derivative 0 at a gradient of 0, where a square root would have an infinite one.
+    """
     return (torch.linalg.vector_norm(gradients, dim=1) - target).square().mean()
 
 
 def _uniform(shape: tuple[int, ...], noise: Generator, like: Tensor) -> Tensor:
-    """U(0, 1) in float32, on the images' device."""
+    """Numbers from U(0, 1) in float32, on the device of `like`."""
     return torch.rand(shape, generator=noise, device=noise.device).to(like.device)
 
 
 def _rolled(images: Tensor, shifts: Tensor) -> Tensor:
-    """torch.roll along H and W by shifts (2,), without waiting for the device to tell them."""
+    """Images rolled along H and W by `shifts` (2,), like torch.roll.
+
+    torch.roll needs Python numbers, for which the program would have to wait until the device has computed them.
+    """
     height, width = images.shape[2:]
     rows = (torch.arange(height, device=images.device) - shifts[0]) % height
     columns = (torch.arange(width, device=images.device) - shifts[1]) % width
     return images.index_select(2, rows).index_select(3, columns)
 
 
-GENERATOR_PENALTIES: dict[str, Callable[..., Tensor]] = {"l2": l2}  # the others are of D's outputs on images
+GENERATOR_PENALTIES: dict[str, Callable[..., Tensor]] = {"l2": l2}  # the other penalties read D's outputs on images
 PENALTIES: dict[str, Callable[..., Tensor]] = {
     "l2": l2,
     "gradient_penalty": gradient_penalty,

@@ -18,6 +18,7 @@ from gan.base.choices import foreign_names, import_path
 from gan.base.errors import UserError
 from gan.engine.game import AdversarialModule
 from gan.engine.sampling import Sampler
+from gan.runs.reader import find_checkpoint
 
 NETWORKS = {"raw": "generator", "ema": "average"}  # in a checkpoint
 MAX_BYTES = 4 * 2**30  # of a checkpoint; small-image GANs have megabytes
@@ -131,16 +132,6 @@ def refuse_foreign(tree: Any, allow_import: Collection[str], where: str, called:
         package = name.split(".")[0]
         if package not in allow_import:
             raise UserError(f"{where}: names code by its path, {name}; if you trust it, give --allow-import {package}")
-
-
-def find_checkpoint(path: Path, kind: str = "last") -> Path:
-    """`path` itself, or the newest checkpoint of that kind (`last`, `best`) in a run."""
-    if not path.is_dir():
-        return path
-    found = sorted((path / "checkpoints").glob(f"{kind}_step_*.ckpt"))
-    if not found:
-        raise UserError(f"{path}: holds no checkpoints/{kind}_step_*.ckpt; give a run of gan fit, or a checkpoint")
-    return found[-1]
 
 
 def _read_snapshot(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

@@ -99,7 +99,7 @@ def _trained_recipe(content: Mapping[str, Any], where: str) -> Recipe | None:
     values = content["hyper_parameters"].get("recipe")
     if not isinstance(values, Mapping):
         return None
-    return Recipe.from_dict(completed_recipe(values) if recorded_format(content, where) == 1 else values)
+    return Recipe.from_dict(completed_recipe(values) if recorded_format(content["adversarial"], where) == 1 else values)
 
 
 def _build(whole: Plan, directory: Path, first_step: int | None) -> Run:

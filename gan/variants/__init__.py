@@ -1,4 +1,4 @@
-"""The variants: one system, one class, one file. A new file is a new variant; nothing else has to name it."""
+"""The variants. Each is one system, one class and one file. A new file is found by itself; nothing has to name it."""
 
 import importlib
 import pkgutil

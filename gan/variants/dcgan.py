@@ -1,12 +1,14 @@
-"""DCGAN: small convolutional GAN (Radford et al., 2016), sized for two cores."""
+"""DCGAN: a small convolutional GAN (Radford et al., 2016), sized for two CPU cores."""
 
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
 
 
 class DCGAN(AdversarialModule):
-    """DCGAN's rules at a width that trains on a CPU: strided convolutions for pooling, batch norm and ReLU in G,
-    leaky ReLU in D, N(0, 0.02) weights, Adam (2e-4, 0.5), U(-1, 1) noise (Radford et al., 2016, sec. 3 and 4).
+    """DCGAN's rules at a width that trains on a CPU (Radford et al., 2016, sec. 3 and 4).
+
+    Strided convolutions replace pooling. G has batch norm and ReLU, D has batch norm and leaky ReLU. Weights start from
+    a normal distribution of standard deviation 0.02. Adam has a learning rate of 2e-4 and beta1 0.5. Noise is U(-1, 1).
     """
 
     defaults = Recipe(

@@ -1,13 +1,14 @@
-"""DRAGAN: a gradient penalty around the real images (Kodali et al., 2017)."""
+"""DRAGAN: a GAN with a gradient penalty around the real images (Kodali et al., 2017)."""
 
 from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 
 class DRAGAN(AdversarialModule):
-    """DCGAN with 10 (‖∇D(x̂)‖ - 1)² at perturbed real images (Kodali et al., 2017; perturbed as in the authors' code).
+    """DCGAN with the penalty 10 (‖∇D(x̂)‖ - 1)² at perturbed real images x̂ (Kodali et al., 2017).
 
-    D keeps DCGAN's batch norm: an image's gradient then runs through the others of its batch.
+    Images are perturbed as in the authors' code. D keeps DCGAN's batch norm, so an image's gradient also runs through
+    the other images of its batch.
     """
 
     defaults = DCGAN.defaults.merged(

@@ -1,21 +1,25 @@
-"""FullResolutionDCGAN: convolutional GAN on MNIST whose generator never changes its resolution (text 002, Keras 2)."""
+"""FullResolutionDCGAN: a GAN for MNIST whose generator works at full resolution everywhere (text 002, Keras 2)."""
 
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
 
 
 class FullResolutionDCGAN(AdversarialModule):
-    """The GAN of text 002 as Keras 2.1 ran it, value for value; its errata are in docs/errata.md.
+    """The GAN of text 002, value for value, as Keras 2.1 ran it. Its errata are in docs/errata.md.
 
-    A round is three Adam updates: D on a real batch, D on a fake one, G. They share one Adam *instance*, so that its
-    step count, hence the bias correction, advances three times a round. D's fakes come from `predict`: G without
-    dropout, batch norm on its moving statistics. The G update runs G in training mode on the same noise.
+    A round has three Adam updates: D on a real batch, D on a fake batch, then G. All three share one Adam *instance*.
+    Its step count, and so the bias correction, advances three times a round. D's fakes come from `predict`: G runs
+    without dropout, and its batch norm uses moving statistics. The G update runs G in training mode on the same noise.
 
-    Keras 2's moving statistics are debiased: after G's first update they are those of its first batch. Without that
-    (`generator: {debiased: false}`) the images of `predict` lag behind the trained ones, and D tells them apart in its
-    first steps. Keras 2.1 normalises by the batch in every training-mode pass, frozen or not, and never moved the
-    statistics of this discriminator (momentum 0). Later Keras runs a frozen batch norm in inference mode, and lets D's
-    statistics move: `frozen_batch_norm: moving, discriminator: {momentum: 0.2}`. PyTorch's momentum 0.2 is Keras' 0.8.
+    Three rules of Keras matter here:
+
+    - Keras 2's moving statistics are debiased: after G's first update they are those of its first batch. Without this
+      (`generator: {debiased: false}`) the images of `predict` lag behind the trained ones, and D tells them apart in
+      its first steps.
+    - Keras 2.1 normalises by the batch in every training-mode pass, whether batch norm is frozen or not. It never moved
+      the statistics of this discriminator, hence momentum 0. Later Keras runs a frozen batch norm in inference mode and
+      lets D's statistics move: `frozen_batch_norm: moving, discriminator: {momentum: 0.2}`.
+    - Keras' momentum 0.8 is PyTorch's 0.2.
     """
 
     defaults = Recipe(

@@ -5,17 +5,18 @@ from gan.engine.recipe import Recipe
 
 
 class GoodfellowGAN(AdversarialModule):
-    """The system of the paper's MNIST experiment, from the values of its code (goodfeli/adversarial, mnist.yaml).
+    """The system of the paper's MNIST experiment, with the values of its code (goodfeli/adversarial, mnist.yaml).
 
-    A generator of two layers of 1,200 rectifiers, its output bias such that the first images have each pixel's mean; a
-    discriminator of two layers of 240 maxout units of 5 pieces with dropout (keeping 0.8 of the input, 0.5 of the
-    units). Both gradients are taken at the same parameters and on the same noise, U(-√3, √3). Momentum SGD on batches
-    of 100, momentum from 0.5 to 0.7 over 250 epochs of 500 updates, learning rate 0.1 divided by 1.000004 in each
-    update.
+    - G has two layers of 1,200 rectifiers. Its output bias is such that each pixel of the first images has that pixel's
+      mean in the data.
+    - D has two layers of 240 maxout units with 5 pieces each. Its dropout keeps 0.8 of the input and 0.5 of the units.
+    - Both gradients are taken at the same parameters and on the same noise, U(-√3, √3).
+    - Momentum SGD runs on batches of 100. Momentum rises from 0.5 to 0.7 over 250 epochs of 500 updates. The learning
+      rate starts at 0.1 and is divided by 1.000004 in each update.
 
-    That code halves D's cost: here D's learning rate is halved, which is the same under momentum SGD. It uses one
-    dropout mask for both of D's looks at a fake, and raises the momentum once an epoch; here G's look has a mask of its
-    own, and the momentum rises with each update.
+    Three details differ from that code. It halves D's cost; here D's learning rate is halved, which is the same under
+    momentum SGD. It uses one dropout mask for both of D's looks at a fake; here each look has its own. It raises the
+    momentum once an epoch; here momentum rises with each update.
     """
 
     defaults = Recipe(

@@ -1,17 +1,20 @@
-"""InfoGAN: a code in the latent that D's head reads back (Chen et al., 2016)."""
+"""InfoGAN: a GAN whose latent holds a code that a head of D reads back (Chen et al., 2016)."""
 
 from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 
 class InfoGAN(AdversarialModule):
-    """DCGAN whose latent begins with a code, a category of ten and two continuous numbers, beside 62 numbers of noise;
-    a head on D's last features predicts it from the fakes, and both networks add its loss (Chen et al., 2016, eq. 5
-    and 6).
+    """DCGAN whose latent begins with a code that D predicts from the fakes (Chen et al., 2016, eq. 5 and 6).
 
-    As in appendix C.1: the sizes of the code and the noise, Adam of 2e-4 for D and 1e-3 for G. Ours: DCGAN's
-    convolutions and batches; normal noise where the authors' code draws uniform; the head is one linear layer; the
-    continuous codes weigh 0.1.
+    The code is a category of ten and two continuous numbers; 62 numbers of noise follow it. A head on D's last features
+    predicts the code, and both networks add the loss of this prediction to their own.
+
+    Appendix C.1 of the paper gives the sizes of the code and the noise, and Adam's learning rates: 2e-4 for D and 1e-3
+    for G. So G learns faster here than in the other variants of DCGAN's family.
+
+    Ours are DCGAN's convolutions and batches, normal noise (the authors' code draws uniform noise), a head of one
+    linear layer, and the weight 0.1 of the continuous codes.
     """
 
     defaults = DCGAN.defaults.merged(

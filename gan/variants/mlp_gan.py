@@ -1,16 +1,19 @@
-"""MLPGAN: fully connected GAN on MNIST (text 001, TensorFlow 1, after Goodfellow's pylearn2 code)."""
+"""MLPGAN: a fully connected GAN for MNIST (text 001, TensorFlow 1, after Goodfellow's pylearn2 code)."""
 
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
 
 
 class MLPGAN(AdversarialModule):
-    """The GAN of text 001, value for value; its errata are in docs/errata.md.
+    """The GAN of text 001, value for value. Its errata are in docs/errata.md.
 
-    Momentum SGD for both networks with a decaying learning rate and a momentum ramp; one D and one G update a batch, on
-    the same noise; the non-saturating loss. The text builds L2 regularizers and never adds them to an objective: their
-    literal weight is `generator_penalties: {l2: 0.8}`, and the same for the discriminator. Logits stand where the text
-    takes the log of a sigmoid, which overflows once D is sure; the mathematics is the same.
+    Both networks learn by momentum SGD with a decaying learning rate and a momentum ramp. Each batch has one D and one
+    G update, on the same noise. The loss is the non-saturating one.
+
+    Two places differ from the text's code. The text builds L2 regularizers and never adds them to an objective, so
+    there are none here; their literal weight is `generator_penalties: {l2: 0.8}`, and the same for the discriminator.
+    The text takes the log of a sigmoid, which overflows once D is sure; here D returns logits, and the mathematics is
+    the same.
     """
 
     defaults = Recipe(

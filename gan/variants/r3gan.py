@@ -1,16 +1,17 @@
-"""R3GAN: relativistic pairing with zero-centred penalties on both sides (Huang et al., 2024), in small."""
+"""R3GAN: a small GAN with relativistic pairing and zero-centred penalties on both sides (Huang et al., 2024)."""
 
 from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 
 class R3GAN(AdversarialModule):
-    """The objective of R3GAN on DCGAN's convolutions without any normalisation: relativistic pairing, R1 on real and R2
-    on fake images (Huang et al., 2024, sec. 2), Adam with beta1 0.
+    """The objective of R3GAN on DCGAN's convolutions without any normalisation (Huang et al., 2024, sec. 2).
 
-    Ours, for small networks and batches of 128: the penalties' weight γ = 1, DCGAN's learning rate, beta2 0.99 without
-    a schedule, Glorot's initial weights (N(0, 0.02) would fade in five layers without a norm). The paper's residual
-    networks are not used.
+    The loss is relativistic pairing, with R1 on real images and R2 on fakes. Adam has beta1 0.
+
+    Ours, for small networks and batches of 128, are: the penalties' weight γ = 1, DCGAN's learning rate, beta2 0.99
+    without a schedule, and Glorot's initial weights. With DCGAN's weights of standard deviation 0.02 the signal would
+    fade in five layers without a norm. The paper's residual networks are not used.
     """
 
     defaults = DCGAN.defaults.merged(

@@ -1,16 +1,22 @@
-"""StridedDCGAN: convolutional GAN on MNIST (text 000, TensorFlow 1)."""
+"""StridedDCGAN: a convolutional GAN for MNIST (text 000, TensorFlow 1)."""
 
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
 
 
 class StridedDCGAN(AdversarialModule):
-    """The GAN of text 000, value for value; its errata are in docs/errata.md.
+    """The GAN of text 000, value for value. Its errata are in docs/errata.md.
 
-    5×5 stride-2 convolutions with SAME padding, four each way; batch norm normalises by the batch in training and in
-    sampling (`is_training=True` always, moving averages never updated). The text reshapes the noise to 2×2×512, which
-    is impossible from 100 numbers: a projection with G's initial distribution stands there. It labels the fakes 1 in
-    D's loss: that literal version is `loss: fakes_labelled_real`. Real images are scaled to the range of G's tanh.
+    Each network has four 5×5 stride-2 convolutions with SAME padding. Batch norm normalises by the batch in training
+    and in sampling, because the text sets `is_training=True` always and never updates the moving averages.
+
+    Four places differ from the text's code:
+
+    - The text reshapes the noise to 2×2×512, which is impossible from 100 numbers. A projection with G's initial
+      distribution stands there.
+    - The text labels the fakes 1 in D's loss. That literal version is `loss: fakes_labelled_real`.
+    - In the text every convolution of D reads the image. Here D's convolutions form a chain.
+    - In the text real images stay in [0, 1]. Here they are scaled to the range of G's tanh.
     """
 
     defaults = Recipe(

@@ -1,25 +1,34 @@
-"""UpsamplingDCGAN: convolutional GAN on notMNIST's letters (text 003, Keras)."""
+"""UpsamplingDCGAN: a convolutional GAN for the letters of notMNIST (text 003, Keras)."""
 
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
 
 
 class UpsamplingDCGAN(AdversarialModule):
-    """The GAN of text 003, which gives the shape and not every number; its errata are in docs/errata.md.
+    """The GAN of text 003, which gives the shape of the system and not every number. Its errata are in docs/errata.md.
 
-    The text says: 100 random inputs; a dense layer to 7×7; "a handful of convolution layers of varying sizes and
-    numbers of channels"; leaky ReLU inside, tanh out; Adam on the cross-entropy; a discriminator of "several
-    convolutional layers, a dense layer, lots of dropout, one element sigmoid"; fewer parameters in D than in G; a round
-    of one D and one G update.
+    The text gives these parts:
 
-    Ours, where it is silent: 256 maps from the dense layer, two nearest ×2 upsamplings, 5×5 convolutions (DCGAN's
-    kernel) to 128, 64, 32 and 1 maps, batch norm between them with Keras' epsilon and PyTorch's momentum (0.1: Keras'
-    0.99 would not have settled in 250 rounds), not debiased, which nothing shows after some fifty updates; leaky ReLU
-    of slope 0.2 as in DCGAN; Keras' initial values; in D 5×5 stride-2 convolutions of half of text 000's widths, which
-    leaves it fewer parameters than G (1.08 against 2.34 million), and dropout 0.4 ("lots"); DCGAN's Adam (lr 2e-4,
-    beta1 0.5; Radford et al., 2016, the text's only reference for values) with Keras' epsilon; the cross-entropy of
-    logits, without Keras' clip, which acts only beyond ±16; DCGAN's uniform noise, fresh for every update; batches of
-    256, a usual size of Keras' examples.
+    - G has 100 random inputs, a dense layer to 7×7, "a handful of convolution layers of varying sizes and numbers of
+      channels", leaky ReLU inside and tanh at the end.
+    - D has "several convolutional layers, a dense layer, lots of dropout, one element sigmoid", and fewer parameters
+      than G.
+    - Adam minimises the cross-entropy. A round has one D and one G update.
+
+    The text is silent on the rest. Our choices are:
+
+    - G: 256 maps from the dense layer, two nearest ×2 upsamplings, and 5×5 convolutions (DCGAN's kernel) to 128, 64, 32
+      and 1 maps.
+    - G's batch norm: Keras' epsilon and PyTorch's momentum of 0.1. Keras' 0.99 would not have settled in 250 rounds.
+      The moving statistics are not debiased, which makes no difference after some fifty updates.
+    - D: 5×5 stride-2 convolutions with half of text 000's widths, and dropout 0.4 ("lots"). D then has fewer parameters
+      than G (1.08 against 2.34 million).
+    - Both: leaky ReLU of slope 0.2, as in DCGAN, and Keras' initial values.
+    - Adam: DCGAN's values (lr 2e-4, beta1 0.5) with Keras' epsilon. Radford et al., 2016, is the text's only reference
+      for values.
+    - The loss: the cross-entropy of logits, without Keras' clip, which acts only beyond ±16.
+    - The noise: DCGAN's uniform noise, fresh for every update.
+    - Batches of 256, a usual size of Keras' examples.
     """
 
     defaults = Recipe(

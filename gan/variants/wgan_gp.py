@@ -1,13 +1,15 @@
-"""WGANGP: the Wasserstein distance with a gradient penalty in place of clipping (Gulrajani et al., 2017)."""
+"""WGANGP: a WGAN with a gradient penalty in place of clipped weights (Gulrajani et al., 2017)."""
 
 from gan.engine.game import AdversarialModule
 from gan.variants.dcgan import DCGAN
 
 
 class WGANGP(AdversarialModule):
-    """DCGAN's networks and batches of 128 under algorithm 1 of Gulrajani et al. (2017): five critic updates a round, 10
-    (‖∇D(x̂)‖ - 1)² between real and fake images, Adam (1e-4; 0, 0.9). The critic has no batch norm: the penalty is
-    one of each image's own gradient (sec. 4).
+    """DCGAN's networks and batches of 128 under algorithm 1 of Gulrajani et al. (2017).
+
+    A round has five critic updates. The penalty is 10 (‖∇D(x̂)‖ - 1)² at points between real and fake images. Adam has
+    a learning rate of 1e-4, beta1 0 and beta2 0.9. The critic has no batch norm, since the penalty is on the gradient
+    of each image by itself (sec. 4).
     """
 
     defaults = DCGAN.defaults.merged(

@@ -12,7 +12,7 @@ from gan.parts.priors import PRIORS
 
 def test_a_key_and_a_key_with_parameters_are_one_shape():
     assert normalise("normal", "prior") == {"name": "normal"}
-    assert normalise({"name": "uniform", "bound": 2, "gone": None}, "prior") == {"name": "uniform", "bound": 2}
+    assert normalise({"name": "uniform", "bound": 2}, "prior") == {"name": "uniform", "bound": 2}
     assert resolve({"name": "uniform", "bound": 2}, PRIORS, "prior") == (PRIORS["uniform"], {"bound": 2})
 
 

@@ -1,14 +1,22 @@
 """Recipes: values that check themselves, diffs that merge."""
 
 import json
+import pickle
+from copy import deepcopy
 
 import pytest
+import torch
 from support import tiny_recipe
+from torch.nn.functional import softplus
 
+from gan.base.choices import completed
 from gan.base.errors import UserError
 from gan.engine.recipe import Recipe
+from gan.parts.optimizers import OPTIMIZERS
 from gan.variants import VARIANTS
 from gan.variants.mlp_gan import MLPGAN
+
+RAMP = {"name": "linear_ramp", "final": 0.0, "updates": 4}
 
 
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
@@ -20,7 +28,7 @@ def test_round_trips_as_plain_values(variant):
 
 def test_mappings_merge_key_by_key_and_null_removes():
     recipe = MLPGAN.defaults
-    assert recipe.merged({"generator": {"activation": {"slope": 0.1}}}).generator["widths"] == [1200, 1200]
+    assert recipe.merged({"generator": {"activation": {"slope": 0.1}}}).generator["widths"] == (1200, 1200)
     assert recipe.merged({"generator": {"activation": {"slope": 0.1}}}).generator["activation"]["name"] == "leaky_relu"
     assert set(recipe.merged({"generator_schedules": {"momentum": None}}).generator_schedules) == {"lr"}
     assert recipe.merged({"generator_weights": "glorot_uniform"}).generator_weights == {"name": "glorot_uniform"}
@@ -69,7 +77,7 @@ def test_mappings_merge_key_by_key_and_null_removes():
         ({"discriminator_penalties": {"r1": {"weight": 1.0, "centre": 0}}}, "has no parameter 'centre'"),
         ({"discriminator_penalties": {"consistency": {"weight": 1.0, "pixels": 0}}}, "consistency: cannot be used"),
         ({"discriminator_penalties": {"gradient_penalty": {"weight": 1, "target": "x"}}}, "target must be float"),
-        ({"discriminator": {"outputs": 3}}, "follows from recipe.auxiliary"),
+        ({"discriminator": {"outputs": 3}}, "outputs follows from the rest of the recipe"),
         ({"auxiliary": {"name": "classes", "weight": "x"}}, "weight must be float"),
         ({"auxiliary": {"name": "classes", "weight": float("nan")}}, "weight must be 0 or more"),
         ({"auxiliary": 3}, "recipe.auxiliary: 3 is not a choice"),
@@ -85,14 +93,8 @@ def test_mappings_merge_key_by_key_and_null_removes():
         ({"weight_clip": 10**400}, "weight_clip must be a number"),
         ({"loss": {"name": "least_squares", "real": float("inf")}}, "recipe.loss 'least_squares': cannot be used"),
         (
-            {
-                "generator_optimizer": {"name": "rmsprop", "lr": 1e-3, "smoothing": 0.9},
-                "generator_schedules": {
-                    "momentum": None,
-                    "smoothing": {"name": "linear_ramp", "final": 0, "updates": 2},
-                },
-            },
-            "is not given a 'smoothing' to vary; allowed: lr",
+            {"generator_optimizer": {"name": "rmsprop", "lr": 1e-3, "smoothing": 0.9}},
+            "'rmsprop' has no 'momentum' to vary; allowed: epsilon, lr, smoothing",
         ),
         ({"augmentations": {"translation": 0.1}}, "must be a mapping"),
         ({"augmentations": {"rotation": {}}}, "allowed: .*translation"),
@@ -144,6 +146,105 @@ def test_values_of_an_older_recipe_get_the_defaults_of_newer_fields():
     for newer in ("auxiliary", "weight_clip", "augmentations", "packing", "updates", "pretraining", "ema_decay"):
         del older[newer]
     assert Recipe.from_dict(older).to_dict() == values
+
+
+def test_a_choice_is_stored_with_all_its_parameters_at_every_depth():
+    recipe = MLPGAN.defaults.merged(
+        {
+            "generator": {"activation": "leaky_relu"},
+            "generator_optimizer": {"name": "adam"},
+            "generator_schedules": {"momentum": None},
+            "discriminator_penalties": {"dragan": 10},
+            "augmentations": {"instance_noise": {}},
+        }
+    )
+    assert recipe.generator["activation"] == {"name": "leaky_relu", "slope": 0.2}
+    expected = {"name": "adam", "lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+    assert recipe.generator_optimizer == expected
+    assert recipe.discriminator_penalties == {"dragan": {"weight": 10, "interval": 1, "spread": 0.5}}
+    assert recipe.augmentations == {"instance_noise": {"std": 0.1, "updates": None}}
+    assert "outputs" not in recipe.discriminator  # the engine's
+
+
+def test_a_recorded_recipe_means_the_same_after_a_default_changes(monkeypatch):
+    change = {"generator_optimizer": {"name": "adam"}, "generator_schedules": {"momentum": None}}
+    recorded = MLPGAN.defaults.merged(change).to_dict()
+    monkeypatch.setattr(OPTIMIZERS["adam"], "__kwdefaults__", {"lr": 0.5, "beta1": 0.0, "beta2": 0.0, "epsilon": 0.1})
+    assert completed("adam", OPTIMIZERS, "optimizer")["lr"] == 0.5
+    assert Recipe.from_dict(recorded).to_dict() == recorded
+
+
+def test_a_null_that_is_recorded_is_a_value_and_one_in_a_diff_removes():
+    recipe = VARIANTS["DCGAN"].defaults
+    assert recipe.to_dict()["generator"]["dense"] is None
+    wide = recipe.merged({"generator": {"dense": [12]}})
+    assert wide.generator["dense"] == (12,)
+    assert Recipe.from_dict(wide.to_dict()) == wide
+    assert wide.merged({"generator": {"dense": None}}) == recipe
+
+
+def test_nothing_of_a_recipe_can_be_changed():
+    defaults = VARIANTS["DCGAN"].defaults
+    for change in (
+        lambda: defaults.generator["channels"].append(7),
+        lambda: defaults.generator.update(output="sigmoid"),
+        lambda: defaults.generator_optimizer.__setitem__("lr", 1.0),
+        lambda: setattr(defaults, "latent_dim", 3),
+    ):
+        with pytest.raises((AttributeError, TypeError)):
+            change()
+    assert deepcopy(defaults) is defaults
+    assert pickle.loads(pickle.dumps(defaults)) == defaults
+
+
+@pytest.mark.parametrize(
+    ("schedules", "message"),
+    [
+        ({"latent_dim": 1}, "nothing of latent_dim follows a schedule"),
+        ({"generator_optimizer": {"beta2": RAMP}}, "give recipe.generator_schedules.beta2"),
+        ({"prior": {"bound": RAMP}}, "nothing of prior follows a schedule"),
+        ({"discriminator_penalties": {"r2": {"weight": RAMP}}}, "no such number; did you mean 'r1'"),
+        ({"discriminator_penalties": {"r1": {"interval": RAMP}}}, "may take any value between others"),
+        ({"discriminator_penalties": {"consistency": {"pixels": RAMP}}}, "may take any value between others"),
+        ({"loss": {"real_lable": RAMP}}, "did you mean 'real_label'"),
+        ({"loss": {"real_label": "ramp"}}, "unknown name 'ramp'; did you mean 'linear_ramp'"),
+        ({"loss": {"name": RAMP}}, "'non_saturating' is no number"),
+        ({"weight_clip": {"name": "exponential_decay", "factor": 0.0}}, "schedules.weight_clip: cannot be used"),
+        ({"ema_decay": 0.9}, "is not a choice"),
+        (0.9, "recipe.schedules must be a mapping"),
+    ],
+)
+def test_a_schedule_stands_where_a_number_may_vary(schedules, message):
+    change = {"discriminator_penalties": {"r1": 1.0, "consistency": 1.0}, "schedules": schedules}
+    with pytest.raises(UserError, match=message):
+        MLPGAN.defaults.merged(change)
+
+
+def test_numbers_follow_their_schedules():
+    recipe = MLPGAN.defaults.merged(
+        {
+            "augmentations": {"instance_noise": {"std": 0.4}},
+            "discriminator_penalties": {"r1": 8.0},
+            "ema_decay": 0.8,
+            "schedules": {
+                "augmentations": {"instance_noise": {"std": RAMP}},
+                "discriminator_penalties": {"r1": {"weight": RAMP}},
+                "ema_decay": RAMP,
+                "loss": {"real_label": RAMP | {"final": 0.5}},
+            },
+        }
+    )
+    (penalty,) = recipe.penalties("discriminator")
+    assert [penalty.weight(step) for step in range(6)] == [8.0, 6.0, 4.0, 2.0, 0.0, 0.0]
+    assert [recipe.number("ema_decay", step) for step in (0, 2, 4)] == [0.8, 0.4, 0.0]
+    (noisy,) = recipe.augmenters()
+    images = torch.zeros(50, 1, 28, 28)
+    spreads = [float(noisy(images, torch.Generator().manual_seed(1), step).std()) for step in (0, 2, 4)]
+    assert spreads == pytest.approx([0.4, 0.2, 0.0], rel=0.05)
+    logits = torch.tensor([[2.0]])
+    losses = [float(recipe.objective(step).discriminator(logits, logits)) for step in (0, 2, 4)]
+    on_real, on_fake = float(softplus(-logits)), float(softplus(logits))
+    assert losses == pytest.approx([a * on_real + (1 - a) * on_fake + on_fake for a in (1.0, 0.75, 0.5)])
 
 
 def test_a_missing_value_is_named():

@@ -6,46 +6,14 @@ Recomputed from the networks' recorded inputs and outputs. The embedded digits a
 from copy import deepcopy
 
 import pytest
-import pytorch_lightning as pl
 import torch
-from support import Replay, parameters, same, tiny, train
+from support import Digits, Recorder, Replay, calls, parameters, same, tiny, train
 from torch import nn
 from torch.nn.functional import softplus
 
 from gan.base.images import pack, to_range
-from gan.data.sources.mnist import read_embedded
+from gan.parts.augmentations import AUGMENTATIONS
 from gan.parts.penalties import PENALTIES
-
-
-def digits(num):
-    """Real digits (num, 1, 28, 28) of several classes, uint8, and their labels (num,)."""
-    images, labels = (torch.as_tensor(values) for values in read_embedded())
-    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:num]
-    return images[chosen].view(num, 1, 28, 28), labels[chosen].long()
-
-
-def calls(network):
-    """(input, labels, output) of each call of a network from now on."""
-    record = []
-
-    def hook(network, inputs, output):
-        record.append((inputs[0].detach().clone(), inputs[1], output.detach().clone()))
-
-    network.register_forward_hook(hook)
-    return record
-
-
-class Recorder(pl.Callback):
-    """What each step returned, and whose optimizer took each step."""
-
-    def __init__(self):
-        self.outputs, self.updated = [], []
-
-    def on_before_optimizer_step(self, trainer, module, optimizer):
-        self.updated.append("GD"[trainer.optimizers.index(optimizer)])
-
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-        self.outputs.append(outputs)
 
 
 def one_step(module, images, labels):
@@ -75,7 +43,7 @@ def of_the_code(outputs, labels, latent):
 def test_g_s_loss_is_the_adversarial_and_the_auxiliary_loss_of_its_fakes(variant, auxiliary):
     module = tiny(variant, {"discriminator_optimizer": {"lr": 0.0}}, seed=1)
     judged, made = calls(module.discriminator), calls(module.generator)
-    images, labels = digits(8)
+    images, labels = next(iter(Digits(8)))
     outputs = one_step(module, images, labels)
     (latent, _, fake), (seen, _, on_fake) = made[-1], judged[-1]
     assert torch.equal(seen, fake)
@@ -89,7 +57,7 @@ def test_g_learns_from_the_auxiliary_loss_itself(variant):
     ends = []
     for weight in (0.0, 1.0):
         module = tiny(variant, {"discriminator_optimizer": {"lr": 0.0}, "auxiliary": {"weight": weight}}, seed=1)
-        one_step(module, *digits(8))
+        one_step(module, *next(iter(Digits(8))))
         ends.append(parameters(module.generator))
     assert not same(*ends)
 
@@ -103,7 +71,7 @@ def test_penalties_are_taken_at_the_images_that_d_judged(norm, update, monkeypat
     """Packed, and with the very noise that was added to them."""
     given = []
 
-    def recorded(network, real, fake, labels, noise):
+    def recorded(network, real, fake, labels, noise, step):
         given.append(torch.cat([real, fake]))
         return real.new_zeros(())
 
@@ -118,7 +86,7 @@ def test_penalties_are_taken_at_the_images_that_d_judged(norm, update, monkeypat
     module = tiny("DCGAN", change, seed=1)
     judged, made = calls(module.discriminator), calls(module.generator)
     given.clear()  # of the recipe's own trial
-    images, labels = digits(8)
+    images, labels = next(iter(Digits(8)))
     one_step(module, images, labels)
     seen = torch.cat([images for images, _, _ in judged])[:8]  # in D's update: 4 real pairs, 4 of fakes
     assert len(given) == (1 if update == "joint" else 2)
@@ -128,11 +96,12 @@ def test_penalties_are_taken_at_the_images_that_d_judged(norm, update, monkeypat
 
 
 @pytest.mark.parametrize("loss", ["relativistic_pairing", "relativistic_average"])
-def test_g_s_update_compares_augmented_fakes_with_augmented_real_images(loss):
-    module = tiny("R3GAN", {"loss": loss, "discriminator_penalties": {"r1": None, "r2": None}, "packing": 2}, seed=1)
-    module._augmenters = [lambda images, noise, step: images / 4 + 2]
+def test_g_s_update_compares_augmented_fakes_with_augmented_real_images(loss, monkeypatch):
+    monkeypatch.setitem(AUGMENTATIONS, "paler", lambda images, noise, step: images / 4 + 2)
+    change = {"loss": loss, "discriminator_penalties": {"r1": None, "r2": None}, "augmentations": {"paler": {}}}
+    module = tiny("R3GAN", change | {"packing": 2}, seed=1)
     judged, made = calls(module.discriminator), calls(module.generator)
-    images, labels = digits(8)
+    images, labels = next(iter(Digits(8)))
     one_step(module, images, labels)
     real, fakes = pack(to_range(images, (-1.0, 1.0)) / 4 + 2, 2), [pack(fake / 4 + 2, 2) for _, _, fake in made]
     both, *of_g = (seen for seen, _, _ in judged)
@@ -154,7 +123,7 @@ def test_one_pass_judges_every_image_with_its_own_label(read):
     module = tiny("DCGAN", change, seed=1)
     g, d = deepcopy(module.generator), deepcopy(module.discriminator)
     judged, made = calls(module.discriminator), calls(module.generator)
-    images, labels = digits(8)
+    images, labels = next(iter(Digits(8)))
     outputs = one_step(module, images, labels)
     with torch.no_grad():
         fake = g(made[0][0], labels)
@@ -182,9 +151,9 @@ class Brightness(nn.Module):
 @pytest.mark.parametrize(
     ("slope", "outputs", "updated"),
     [
-        (0.0, (0.3, 0.3), ["D", "G"] * 3),  # calls everything fake: half of it is
-        (-0.7, (0.8, 0.3), ["G"] * 3),  # right of all: D waits
-        (0.7, (-0.2, 0.3), ["D", "G"] * 3),  # calls everything fake, and is surer of real images
+        (0.0, (0.3, 0.3), [("discriminator", "generator")] * 3),  # calls everything fake: half of it is
+        (-0.7, (0.8, 0.3), [("generator",)] * 3),  # right of all: D waits
+        (0.7, (-0.2, 0.3), [("discriminator", "generator")] * 3),  # calls everything fake, and is surer of real images
     ],
 )
 def test_balance_counts_as_real_what_is_above_the_loss_s_boundary(slope, outputs, updated):
@@ -198,7 +167,7 @@ def test_balance_counts_as_real_what_is_above_the_loss_s_boundary(slope, outputs
     module.discriminator = Brightness(slope)
     judged, record = calls(module.discriminator), Recorder()
     torch.manual_seed(1)
-    train(module, 3, record, batches=Replay([digits(8)] * 20))  # at most 4 a G update
+    train(module, 3, record, batches=Replay([next(iter(Digits(8)))] * 20))  # at most 4 a G update
     on_real, on_fake = judged[0][2].split(8)
     torch.testing.assert_close(on_real, torch.full((8, 1), outputs[0]), rtol=0, atol=0.15)
     torch.testing.assert_close(on_fake, torch.full((8, 1), outputs[1]), rtol=0, atol=0.15)

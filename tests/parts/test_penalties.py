@@ -23,7 +23,7 @@ def batch(num=6, seed=0, dtype=torch.float64):
 
 def value(name, network, real=None, fake=None, labels=None, seed=1, **parameters):
     real, fake = (real, fake) if real is not None else batch()
-    return PENALTIES[name](network, real, fake, labels, stream("noise", seed), **parameters)
+    return PENALTIES[name](network, real, fake, labels, stream("noise", seed), 0, **parameters)
 
 
 class Linear(nn.Module):
@@ -76,15 +76,15 @@ def test_l2_is_half_the_sum_of_squared_weights_without_biases():
     network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1)).double()
     images, noise = torch.zeros(1, 2), torch.Generator()
     expected = (network[0].weight.square().sum() + network[2].weight.square().sum()) / 2
-    torch.testing.assert_close(l2(network, images, images, None, noise), expected)
-    (gradient,) = torch.autograd.grad(l2(network, images, images, None, noise), network[0].weight)
+    torch.testing.assert_close(l2(network, images, images, None, noise, 0), expected)
+    (gradient,) = torch.autograd.grad(l2(network, images, images, None, noise, 0), network[0].weight)
     torch.testing.assert_close(gradient, network[0].weight)
 
 
 def test_l2_sees_the_free_weight_under_spectral_norm():
     layer = spectral_norm(nn.Linear(4, 4))
     expected = layer.parametrizations.weight.original.square().sum() / 2
-    torch.testing.assert_close(l2(layer, None, None, None, torch.Generator()), expected)
+    torch.testing.assert_close(l2(layer, None, None, None, torch.Generator(), 0), expected)
 
 
 # Values ---------------------------------------------------------------------------------------------------------------
@@ -277,7 +277,7 @@ def test_random_numbers_come_from_the_generator_alone(name):
     drawn = name in ("gradient_penalty", "dragan", "consistency")
     assert torch.equal(first, other) != drawn
     noise = stream("noise", 1)
-    PENALTIES[name](network, *batch(), None, noise)
+    PENALTIES[name](network, *batch(), None, noise, 0)
     assert torch.equal(noise.get_state(), stream("noise", 1).get_state()) != drawn
 
 

@@ -11,12 +11,12 @@ import pytest
 import safetensors.torch
 import torch
 from run_support import fit, gan
-from support import tiny, train
+from support import KINDS_OF_GENERATORS, tiny, train
 
 import gan as package
 from gan.base.errors import UserError
-from gan.runs.checkpoint import find_checkpoint, load, read_checkpoint, save_snapshot
-from gan.variants import VARIANTS
+from gan.runs.checkpoint import load, read_checkpoint, save_snapshot
+from gan.runs.reader import find_checkpoint, read_run
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +29,11 @@ def content(run):
     return read_checkpoint(find_checkpoint(run))
 
 
-@pytest.mark.parametrize("variant", sorted(VARIANTS))
+@pytest.mark.parametrize("variant", KINDS_OF_GENERATORS)
 def test_run_checkpoint_and_snapshot_give_the_same_images(variant, tmp_path):
     flags = ("--checkpoints.milestones=[3]", "--model.recipe.generator_optimizer.lr=0.1")
     run = fit(tmp_path / "run", *flags, variant=variant, steps=3)
-    checkpoint = run / "checkpoints" / "last_step_0000003.ckpt"
-    snapshot = run / "checkpoints" / "generator_step_0000003.safetensors"
+    checkpoint, snapshot = read_run(run).checkpoint(), read_run(run).snapshots[3]
     images = [package.load(path).sample(8, seed=5) for path in (run, str(run), checkpoint, snapshot)]
     assert all(torch.equal(images[0], other) for other in images[1:])
     state = read_checkpoint(checkpoint)["state_dict"]
@@ -67,7 +66,7 @@ def test_a_checkpoint_holds_plain_values_only(content):
 
 
 def test_a_snapshot_needs_no_pickle_and_says_what_it_is(run):
-    with safetensors.safe_open(run / "checkpoints" / "generator_step_0000003.safetensors", framework="pt") as file:
+    with safetensors.safe_open(read_run(run).snapshots[3], framework="pt") as file:
         header = json.loads(file.metadata()["gan"])
     assert header["step"] == 3
     assert header["variant"] == "gan.variants.mlp_gan.MLPGAN"
@@ -87,7 +86,7 @@ class Code:
 def files(tmp_path: Path, run: Path, content: dict) -> dict[str, Path]:
     """Files that are no checkpoint, by what they are."""
     good = find_checkpoint(run).read_bytes()
-    snapshot = (run / "checkpoints" / "generator_step_0000003.safetensors").read_bytes()
+    snapshot = read_run(run).snapshots[3].read_bytes()
     raw = {
         "empty.ckpt": b"",
         "text.ckpt": b"hello\n" * 100,

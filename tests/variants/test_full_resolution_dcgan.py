@@ -6,7 +6,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins import MixedPrecision
-from support import Digits, Replay, same, tiny, train, weights
+from support import Digits, Recorder, Replay, calls, same, tiny, train, weights
 from torch.nn.functional import softplus
 
 from gan.base.errors import UserError
@@ -42,17 +42,14 @@ def test_three_rounds_are_those_of_the_text_s_program(rule):
     if later_keras:
         module, copy = (FullResolutionDCGAN(module.recipe.merged(later_keras)).double() for _ in range(2))
         copy.load_state_dict(module.state_dict())
-    g, d, adam, latents = copy.generator, copy.discriminator, KerasAdam(), []
-    draw = module._draw
-    module._draw = lambda num: latents.append(draw(num).double()) or latents[-1]
-    logged = []
-    step = module.training_step
-    module.training_step = lambda *arguments: logged.append(step(*arguments)) or logged[-1]
-    batches = Digits(8)
-    trainer = train(module, 3, batches=batches, precision="64-true")
+    g, d, adam = copy.generator, copy.discriminator, KerasAdam()
+    batches, record, made = Digits(8), Recorder(), calls(module.generator)
+    trainer = train(module, 3, record, batches=batches, precision="64-true")
     assert trainer.global_step == 3
-    assert len(latents) == 3  # the same noise for both updates
-    for (images, _), latent, values in zip(batches, latents, logged, strict=False):
+    latents = [latent for latent, _, _ in made]
+    assert len(latents) == 6
+    assert all(map(torch.equal, latents[::2], latents[1::2]))  # the same noise for both updates
+    for (images, _), latent, values in zip(batches, latents[::2], record.outputs, strict=False):
         real = images.double() / 127.5 - 1
         g.eval()
         fake = g(latent).detach()
@@ -110,13 +107,12 @@ def test_accuracy_is_measured_before_each_update():
     """With a learning rate that turns D over, D's fakes are judged by the D that has learnt from the real images."""
     fast = {"discriminator_optimizer": {"lr": 10.0}, **WITHOUT_DROPOUT}
     module, still = tiny("FullResolutionDCGAN", fast), tiny("FullResolutionDCGAN", WITHOUT_DROPOUT)
-    logged = {}
-    for name, variant in (("fast", module), ("still", still)):
-        step = variant.training_step
-        variant.training_step = lambda *a, step=step, name=name: logged.setdefault(name, step(*a))
-        train(variant, 1)
-    assert torch.equal(logged["fast"]["probability/real"], logged["still"]["probability/real"])
-    assert not torch.equal(logged["fast"]["probability/fake"], logged["still"]["probability/fake"])
+    records = [Recorder(), Recorder()]
+    for variant, record in zip((module, still), records, strict=True):
+        train(variant, 1, record)
+    of_fast, of_still = (record.outputs[0] for record in records)
+    assert torch.equal(of_fast["probability/real"], of_still["probability/real"])
+    assert not torch.equal(of_fast["probability/fake"], of_still["probability/fake"])
 
 
 @pytest.mark.parametrize(

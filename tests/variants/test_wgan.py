@@ -16,7 +16,7 @@ def test_every_weight_of_the_critic_is_clipped_and_it_has_five_updates_a_round()
     module, record = tiny("WGAN"), Recorder()
     train(module, 2, record)
     assert max(float(p.abs().max()) for p in module.discriminator.parameters()) <= 0.01 + 1e-9
-    assert module.discriminator_updates == 10
+    assert module.players["discriminator"].updates == 10
     assert ["loss/generator" in outputs for outputs in record.outputs] == [False] * 4 + [True] + [False] * 4 + [True]
 
 

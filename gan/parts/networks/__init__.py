@@ -1,4 +1,4 @@
-"""Network families, a file each: generator and discriminator side by side where they are of one family."""
+"""The networks that a recipe names. Each family has a file, with its generator and its discriminator side by side."""
 
 from torch import nn
 

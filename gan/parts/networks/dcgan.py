@@ -1,4 +1,4 @@
-"""Convolutional generator and discriminator of DCGAN's family (Radford et al., 2016), narrow enough for two cores."""
+"""Generator and discriminator of DCGAN's family (Radford et al., 2016), narrow enough for two CPU cores."""
 
 from itertools import pairwise
 
@@ -21,12 +21,12 @@ from gan.parts.networks.layers import activation as resolve_activation
 class DCGANGenerator(nn.Module):
     """Latent -> dense -> 4×4 stride-2 transposed convolutions with batch norm -> images in `output_range`.
 
-    `dense` are widths of hidden layers before the projection, which DCGAN has none of and InfoGAN's MNIST network one
-    (Chen et al., 2016, appendix C.1).
-
     Args:
-        norm: `batch`, or `none`: every layer then has a bias instead.
-        conditional: the one-hot label joins the latent (Mirza & Osindero, 2014).
+        channels: numbers of channels of the maps, smallest map first.
+        dense: widths of hidden layers before the projection. DCGAN has none of them. InfoGAN's MNIST network has one
+            (Chen et al., 2016, appendix C.1).
+        norm: `batch` or `none`. With `none` every layer has a bias instead.
+        conditional: whether the one-hot label is appended to the latent (Mirza & Osindero, 2014).
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class DCGANGenerator(nn.Module):
         if conditional:
             check_classes(num_classes, "generator")
         height, width = smallest_map(image_shape, len(channels), "generator")
-        batch, bias = norm == "batch", norm == "none"  # a bias before batch norm would be subtracted
+        batch, bias = norm == "batch", norm == "none"  # batch norm would subtract a bias before it
         widths = [latent_dim + (num_classes if conditional else 0), *(dense or [])]
         self.reads_labels = conditional
         self.num_classes = num_classes
@@ -69,7 +69,7 @@ class DCGANGenerator(nn.Module):
         )
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Latent (N, latent_dim), labels (N,) -> images (N, C, H, W)."""
+        """Images (N, C, H, W) from a latent (N, latent_dim) and labels (N,)."""
         hidden = beside_latent(latent, labels, self.num_classes) if self.reads_labels else latent
         for layer, norm in zip(self.dense, self.dense_norms, strict=True):
             hidden = self.activation(norm(layer(hidden)))
@@ -83,12 +83,15 @@ class DCGANDiscriminator(nn.Module):
     """Images (N, C, H, W) -> 4×4 stride-2 convolutions -> dense -> logits (N, outputs).
 
     Args:
-        dense: widths of hidden layers.
-        norm: `none`, `batch` (on all but the first layer, as in DCGAN) or `spectral` (on all; Miyato et al., 2018).
-        labels: `none`, `concat` (planes beside the image's channels; Mirza & Osindero, 2014) or `projection` (an inner
-            product with the last features, added to the logit; Miyato & Koyama, 2018).
-        minibatch_stddev: `MinibatchStdDev` after the last convolution.
-        outputs: of the last layer: the logit, then those of an auxiliary head.
+        channels: numbers of channels of the maps, one for each convolution.
+        dense: widths of hidden layers after the convolutions.
+        norm: `none`, `batch` (on all layers but the first, as in DCGAN) or `spectral` (on all layers; Miyato et al.,
+            2018).
+        labels: how D reads labels. `none`: not at all. `concat`: as planes beside the image's channels (Mirza &
+            Osindero, 2014). `projection`: by an inner product with the last features, which is added to the logit
+            (Miyato & Koyama, 2018).
+        minibatch_stddev: whether `MinibatchStdDev` follows the last convolution.
+        outputs: number of outputs of the last layer. The first is the logit; the others belong to an auxiliary head.
     """
 
     def __init__(
@@ -136,7 +139,7 @@ class DCGANDiscriminator(nn.Module):
         )
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (N, C, H, W), labels (N,) -> logits (N, outputs); dropout drops whole channels."""
+        """Logits (N, outputs) of images (N, C, H, W) with labels (N,). Dropout drops whole channels."""
         hidden = beside_image(images, labels, self.num_classes) if self.concatenates_labels else images
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             hidden = self.dropout(self.activation(norm(convolution(hidden))))

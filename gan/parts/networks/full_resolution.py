@@ -1,4 +1,4 @@
-"""Generator of text 002: every layer at the full resolution of the images. Its discriminator is `strided`."""
+"""Generator of text 002. Every layer works at the full resolution of the images. Its discriminator is `strided`."""
 
 import torch
 from torch import Tensor, nn
@@ -10,13 +10,13 @@ from gan.parts.networks.layers import activation as resolve_activation
 class FullResolutionGenerator(nn.Module):
     """Latent -> dense -> 3×3 stride-1 transposed convolutions -> images (N, C, H, W) in `output_range`.
 
-    The dense layer makes a map of `channels[0]` at the images' own size; dropout, batch norm and the activation follow
-    each transposed convolution but the last.
+    The dense layer makes a map with `channels[0]` channels at the images' own size. Each transposed convolution but the
+    last is followed by dropout, batch norm and the activation.
 
     Args:
-        channels: of the maps, the dense layer's first.
-        dropout: before batch norm.
-        momentum, debiased: of batch norm's moving statistics, as in `keras_batch_norm`.
+        channels: numbers of channels of the maps; the dense layer's map comes first.
+        dropout: probability of dropping a number before batch norm.
+        momentum, debiased: how batch norm's moving statistics move; see `keras_batch_norm`.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class FullResolutionGenerator(nn.Module):
         self.activation = resolve_activation(activation)
         self.project = nn.Linear(latent_dim, channels[0] * height * width)
         self.deconvolutions = nn.ModuleList(
-            nn.ConvTranspose2d(c, d, 3, padding=1)  # at stride 1 SAME's padding is symmetric
+            nn.ConvTranspose2d(c, d, 3, padding=1)  # at stride 1, TensorFlow's SAME padding is symmetric
             for c, d in zip(channels, [*channels[1:], colours], strict=True)
         )
         self.dropout = nn.Dropout(dropout)
         self.norms = nn.ModuleList(keras_batch_norm(c, momentum, debiased) for c in channels[1:])
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Latent (N, latent_dim) -> images (N, C, H, W)."""
+        """Images (N, C, H, W) from a latent (N, latent_dim)."""
         hidden = self.activation(self.project(latent)).view(-1, *self.first_map)
         for deconvolution, norm in zip(self.deconvolutions[:-1], self.norms, strict=True):
             hidden = self.activation(norm(self.dropout(deconvolution(hidden))))

@@ -13,7 +13,7 @@ from gan.base.errors import UserError
 
 
 def leaky_relu(x: Tensor, *, slope: float = 0.2) -> Tensor:
-    """max(x, slope x), for 0 <= slope <= 1."""
+    """The activation max(x, slope x), for 0 <= slope <= 1."""
     return nn.functional.leaky_relu(x, slope)
 
 
@@ -24,39 +24,39 @@ ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
     "sigmoid": torch.sigmoid,
 }
 
-Activation = Annotated[Choice, Names(ACTIVATIONS)]  # in a network's signature
+Activation = Annotated[Choice, Names(ACTIVATIONS)]  # the type of a network's argument
 
 # The generator's last activation decides the range that the real images are scaled to.
 OUTPUT_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 
 def activation(choice: str | Mapping[str, Any]) -> Callable[[Tensor], Tensor]:
-    """The hidden activation that a choice names."""
+    """The activation of hidden layers that a choice names."""
     function, parameters = resolve(choice, ACTIVATIONS, "activation")
     return partial(function, **parameters) if parameters else function
 
 
 def output_range(output: str) -> tuple[float, float]:
-    """The range of images under a final activation; UserError for one that has none."""
+    """The range of images that a final activation makes. UserError for an activation that has no range."""
     if output not in OUTPUT_RANGES:
         raise UserError(f"generator: output must be one of {', '.join(OUTPUT_RANGES)}, got {output!r}")
     return OUTPUT_RANGES[output]
 
 
 def check_sizes(sizes: list[int], what: str, at_least: int = 0) -> None:
-    """UserError for a layer without units, or for fewer layers than a network needs."""
+    """Raise UserError for a layer without units, or for fewer layers than a network needs."""
     if len(sizes) < at_least or any(size < 1 for size in sizes):
         raise UserError(f"{what} must be {at_least} or more whole numbers of at least 1, got {list(sizes)}")
 
 
 def check_word(word: str, words: Iterable[str], what: str) -> None:
-    """UserError for an option that is none of its words."""
+    """Raise UserError if `word` is not one of `words`."""
     if word not in words:
         raise UserError(f"{what} must be one of {', '.join(words)}, got {word!r}")
 
 
 def smallest_map(image_shape: tuple[int, int, int], halvings: int, who: str) -> tuple[int, int]:
-    """Height and width after `halvings` halvings; UserError where they do not divide."""
+    """Height and width of an image after `halvings` halvings. UserError if they do not divide."""
     _, height, width = image_shape
     if height % 2**halvings or width % 2**halvings:
         raise UserError(
@@ -67,27 +67,31 @@ def smallest_map(image_shape: tuple[int, int, int], halvings: int, who: str) -> 
 
 
 def constrained(layer: nn.Module, norm: str) -> nn.Module:
-    """The layer, its weight divided by its largest singular value if `norm` is `spectral` (Miyato et al., 2018)."""
+    """The layer itself, or with spectral norm if `norm` is `spectral` (Miyato et al., 2018).
+
+    Spectral norm divides the weight by its largest singular value.
+    """
     return spectral_norm(layer) if norm == "spectral" else layer
 
 
 def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
-    """The network's batch norms."""
+    """All batch norm layers of a network."""
     return [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
 
 
 def has_batch_statistics(network: nn.Module) -> bool:
-    """Whether an image's output depends on the others of its batch: then real and fake must go in separate passes.
+    """Whether an image's output depends on the other images of its batch. Real and fake then need separate passes.
 
-    So it does with a batch norm and with any module whose attribute `mixes_batch` is true.
+    This is so with a batch norm, and with any module whose attribute `mixes_batch` is true.
     """
     return bool(batch_norms(network)) or _mixes_batch(network)
 
 
 def normalises_by_batch(network: nn.Module) -> bool:
-    """Whether an image depends on the others of its batch in evaluation mode too, for want of running statistics.
+    """Whether an image's output depends on the other images of its batch in evaluation mode, too.
 
-    So it does, as far as one can know, with any module whose attribute `mixes_batch` is true.
+    This is so with a batch norm that has no running statistics. It is assumed of any module whose attribute
+    `mixes_batch` is true.
     """
     return any(norm.running_mean is None for norm in batch_norms(network)) or _mixes_batch(network)
 
@@ -97,34 +101,37 @@ def _mixes_batch(network: nn.Module) -> bool:
 
 
 def differs_in_inference(network: nn.Module) -> bool:
-    """Whether evaluation mode computes something else than training mode."""
+    """Whether a network computes something else in evaluation mode than in training mode."""
     dropouts = (module for module in network.modules() if isinstance(module, nn.modules.dropout._DropoutNd))
     return bool(batch_norms(network)) or any(dropout.p > 0 for dropout in dropouts)
 
 
 class MinibatchStdDev(nn.Module):
-    """Appends one channel that says how much the batch varies (Karras et al., 2018, sec. 3), the same at every pixel.
+    """Appends one channel that says how much the batch varies (Karras et al., 2018, sec. 3).
 
-    The standard deviation of each feature at each position over the batch, averaged over features and positions. The
-    group is the whole batch, of this process; its statistics are those of the batch in evaluation mode too.
+    The channel holds one number, the same at every pixel. It is the standard deviation over the batch of each feature
+    at each position, averaged over features and positions. It is computed over the whole batch of this process, in
+    evaluation mode, too.
     """
 
     mixes_batch = True
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C + 1, H, W)."""
+        """Maps (N, C + 1, H, W) from maps (N, C, H, W)."""
         values = images.to(torch.promote_types(images.dtype, torch.float32))  # 1e-8 is 0 in float16
-        # Biased, with 1e-8 in the root: a batch of one gives 1e-4 instead of NaN, and gradients stay finite.
+        # The variance is the biased one, and 1e-8 is added in the root. So a batch of one image gives 1e-4 instead of
+        # NaN, and gradients stay finite.
         deviations = (values.var(dim=0, correction=0) + 1e-8).sqrt()  # (C, H, W)
         plane = deviations.mean().to(images.dtype).expand(images.shape[0], 1, *images.shape[2:])
         return torch.cat([images, plane], dim=1)
 
 
 def keras_batch_norm(channels: int, momentum: float | None = None, debiased: bool = False) -> nn.BatchNorm2d:
-    """Batch norm with Keras' epsilon, 1e-3; `momentum` is PyTorch's: 1 minus Keras'.
+    """Batch norm with Keras' epsilon, 1e-3.
 
-    Moving statistics never move at momentum 0, and None keeps none: inference then normalises by the batch too
-    (tf.contrib.layers.batch_norm with is_training=True always). `debiased` is `DebiasedBatchNorm2d`.
+    `momentum` is PyTorch's, which is 1 minus Keras'. With momentum 0 the moving statistics never move. With None there
+    are none: inference then normalises by the batch, too, like tf.contrib.layers.batch_norm with is_training=True
+    always. With `debiased` the layer is a `DebiasedBatchNorm2d`.
     """
     if debiased and momentum:
         return DebiasedBatchNorm2d(channels, eps=1e-3, momentum=momentum)
@@ -132,23 +139,24 @@ def keras_batch_norm(channels: int, momentum: float | None = None, debiased: boo
 
 
 class DebiasedBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm whose moving statistics forget their initial 0 and 1 at the first update, as Keras 2's on TensorFlow.
+    """Batch norm whose moving statistics forget their initial 0 and 1 at the first update, as in Keras 2 on TensorFlow.
 
-    Its backend's `moving_average_update` asks for `zero_debias=True`: the average of what was seen, divided by
-    1 - β^t as in Adam. That is a moving average of momentum (1 - β) / (1 - β^t), β = 1 - momentum.
+    The `moving_average_update` of Keras 2's backend asks for `zero_debias=True`. The moving average of what was seen is
+    then divided by 1 - β^t, as in Adam, with β = 1 - momentum. This equals a moving average whose momentum is
+    (1 - β) / (1 - β^t) at update t.
     """
 
     def __init__(self, channels: int, eps: float, momentum: float) -> None:
         super().__init__(channels, eps=eps, momentum=momentum)
         self.final_momentum = momentum
-        self._updates: int | None = None  # of the moving statistics; None: ask the buffer, which may be on a GPU
+        self._updates: int | None = None  # number of updates; None: read it from the buffer, which may be on a GPU
 
     def _load_from_state_dict(self, *arguments: Any) -> None:
         super()._load_from_state_dict(*arguments)
         self._updates = None
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same shape."""
+        """Normalised maps (N, C, H, W)."""
         if self.training and self.num_batches_tracked is not None:
             self._updates = (int(self.num_batches_tracked) if self._updates is None else self._updates) + 1
             self.momentum = self.final_momentum / (1 - (1 - self.final_momentum) ** self._updates)
@@ -156,20 +164,26 @@ class DebiasedBatchNorm2d(nn.BatchNorm2d):
 
 
 def _same_padding(size: int, kernel: int, stride: int, out: int) -> tuple[int, int]:
-    """TensorFlow's SAME: what a convolution from `size` to `out` adds in all, the odd pixel at the end."""
+    """The padding at the start and at the end of a side of a convolution from `size` to `out` pixels.
+
+    This is TensorFlow's SAME padding: an odd pixel goes to the end.
+    """
     total = max((out - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution with TensorFlow's SAME padding: ceil(size / stride) outputs, the odd pixel of padding at the end.
+    """Convolution with TensorFlow's SAME padding: it has ceil(size / stride) outputs along a side.
 
-    PyTorch's symmetric `padding=2` of a 5×5 stride-2 convolution looks one pixel further up and left.
-    Maps smaller than the kernel go through a product of matrices: oneDNN's convolution takes three times as long there.
+    An odd pixel of padding goes to the end. PyTorch's symmetric `padding=2` of a 5×5 stride-2 convolution would look
+    one pixel further up and left.
+
+    Maps that are smaller than the kernel go through a matrix product, since oneDNN's convolution takes three times as
+    long there.
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, out, ceil(H / stride), ceil(W / stride))."""
+        """Maps (N, out, ceil(H / stride), ceil(W / stride)) from maps (N, C, H, W)."""
         height, width = images.shape[-2:]
         kernel, stride = self.kernel_size[0], self.stride[0]
         top, bottom = _same_padding(height, kernel, stride, -(-height // stride))
@@ -187,10 +201,12 @@ class SameConv2d(nn.Conv2d):
 
 
 class SameConvTranspose2d(nn.ConvTranspose2d):
-    """The gradient of `SameConv2d` from `size` back to its input, as tf.nn.conv2d_transpose with an output shape.
+    """Transposed convolution with TensorFlow's SAME padding, like tf.nn.conv2d_transpose with an output shape.
+
+    It is the gradient of a `SameConv2d` with respect to that convolution's input.
 
     Args:
-        size: (H, W) of the output, with ceil(H / stride) rows of input.
+        size: (H, W) of the output. The input has ceil(H / stride) rows and ceil(W / stride) columns.
     """
 
     def __init__(
@@ -200,8 +216,8 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
         self.size = tuple(size)
 
     def forward(self, images: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """(N, C, h, w) -> (N, out, H, W)."""
-        # (h - 1) * stride + kernel rows; SAME's padding is cut off again
+        """Maps (N, out, H, W) from maps (N, C, h, w)."""
+        # `whole` has (h - 1) * stride + kernel rows; the rows and columns of SAME's padding are cut off below.
         whole = super().forward(images) if min(self.size) >= self.kernel_size[0] else self._as_product(images)
         (top, _), (left, _) = (
             _same_padding(size, self.kernel_size[0], self.stride[0], small)
@@ -213,7 +229,7 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
         return whole[..., top : top + height, left : left + width]
 
     def _as_product(self, images: Tensor) -> Tensor:
-        """The whole transposed convolution as a product of matrices, as in `SameConv2d`."""
+        """The transposed convolution, before anything is cut off, as a matrix product; see `SameConv2d`."""
         pixels = images.flatten(2).mT  # (N, h w, C)
         columns = pixels @ self.weight.flatten(1)  # (N, h w, out kernel²)
         kernel, stride = self.kernel_size[0], self.stride[0]
@@ -225,12 +241,14 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 class UpsampledConv2d(nn.Conv2d):
     """Nearest ×2 upsampling, then a 5×5 convolution with padding 2: (N, C, H, W) -> (N, out, 2H, 2W).
 
-    A pixel of the result sees 5×5 upsampled pixels but 3×3 different ones; which, depends on whether its row and column
-    are even or odd. So four 3×3 convolutions of the small map, interleaved, compute the same with 9/25 of the products.
+    A pixel of the result sees 5×5 upsampled pixels, but only 3×3 different ones. Which of them are equal depends on
+    whether the pixel's row and column are even or odd. So four 3×3 convolutions of the small map compute the same, when
+    their results are interleaved. They need 9/25 of the products.
     """
 
     sums: Tensor
-    # (parity p, tap of 3, tap of 5): row 2i + p sees upsampled rows 2i + p - 2 … 2i + p + 2, copies of i - 1, i, i + 1
+    # (parity p, tap of 3, tap of 5). Row 2i + p sees the upsampled rows 2i + p - 2 … 2i + p + 2. They are copies of the
+    # rows i - 1, i, i + 1 of the small map. Taps on copies of one row are summed.
     SUMS = torch.tensor([[[1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 1]],
                          [[1, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 1, 1]]], dtype=torch.float32)  # fmt: skip
 
@@ -239,7 +257,7 @@ class UpsampledConv2d(nn.Conv2d):
         self.register_buffer("sums", self.SUMS.clone(), persistent=False)  # moves with the module
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, out, 2H, 2W)."""
+        """Maps (N, out, 2H, 2W) from maps (N, C, H, W)."""
         # (out, C, 5, 5) -> (out, row parity, column parity, C, 3, 3)
         kernels = torch.einsum("pai,ocij,qbj->opqcab", self.sums, self.weight, self.sums).flatten(0, 2)
         bias = None if self.bias is None else self.bias.repeat_interleave(4)

@@ -12,14 +12,15 @@ class MaxoutDiscriminator(nn.Module):
     """Images (N, C, H, W) -> maxout layers with dropout -> logits (N, outputs).
 
     A maxout unit is the largest of `pieces` linear functions of its input (Goodfellow et al., 2013, eq. 1). The first
-    GAN's discriminator on MNIST has two layers of 240 units of 5 pieces; it keeps 0.8 of the pixels and 0.5 of each
-    hidden layer's units, scaled by 1.25 and 2.
+    GAN's discriminator on MNIST has two layers of 240 units with 5 pieces each. Its dropout keeps 0.8 of the pixels and
+    0.5 of each hidden layer's units, and scales what it keeps by 1.25 and 2.
 
     Args:
-        widths: units of the hidden layers.
-        pieces: of each unit.
-        input_dropout, dropout: probabilities to drop a pixel, and a hidden unit.
-        outputs: of the last layer: the logit, then those of an auxiliary head.
+        widths: numbers of units of the hidden layers.
+        pieces: number of linear functions of each unit.
+        input_dropout: probability of dropping a pixel.
+        dropout: probability of dropping a hidden unit.
+        outputs: number of outputs of the last layer. The first is the logit; the others belong to an auxiliary head.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class MaxoutDiscriminator(nn.Module):
         self.judge = nn.Linear(widths[-1], outputs)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (N, C, H, W) -> logits (N, outputs)."""
+        """Logits (N, outputs) of images (N, C, H, W)."""
         hidden = self.input_dropout(images.flatten(1))  # (N, C, H, W) -> (N, C*H*W)
         for layer in self.layers:
             pieces = layer(hidden).unflatten(1, (self.pieces, -1))  # (N, pieces, width)

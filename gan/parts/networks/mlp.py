@@ -15,7 +15,7 @@ def _layers(sizes: list[int]) -> nn.ModuleList:
 
 
 class MLPGenerator(nn.Module):
-    """Latent (N, latent_dim) -> images (N, C, H, W) in `output_range`."""
+    """Latent (N, latent_dim) -> fully connected layers -> images (N, C, H, W) in `output_range`."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class MLPGenerator(nn.Module):
         self.layers = _layers([latent_dim, *widths, prod(image_shape)])
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Latent (N, latent_dim) -> images (N, C, H, W)."""
+        """Images (N, C, H, W) from a latent (N, latent_dim)."""
         hidden = latent
         for layer in self.layers[:-1]:
             hidden = self.activation(layer(hidden))
@@ -44,9 +44,13 @@ class MLPGenerator(nn.Module):
 
 
 class MLPDiscriminator(nn.Module):
-    """Images (N, C, H, W) -> logits (N, outputs); `norm` is `none` or `spectral` (on all layers; Miyato et al., 2018).
+    """Images (N, C, H, W) -> fully connected layers -> logits (N, outputs).
 
-    Of several `outputs` the first is the logit, the others belong to an auxiliary head.
+    Args:
+        widths: numbers of units of the hidden layers.
+        dropout: probability of dropping a hidden unit.
+        norm: `none` or `spectral` (on all layers; Miyato et al., 2018).
+        outputs: number of outputs of the last layer. The first is the logit; the others belong to an auxiliary head.
     """
 
     def __init__(
@@ -70,7 +74,7 @@ class MLPDiscriminator(nn.Module):
         )
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (N, C, H, W) -> logits (N, outputs); dropout after each hidden layer."""
+        """Logits (N, outputs) of images (N, C, H, W). Dropout follows each hidden layer."""
         hidden = images.flatten(1)  # (N, C, H, W) -> (N, C*H*W)
         for layer in self.layers[:-1]:
             hidden = self.dropout(self.activation(layer(hidden)))

@@ -1,7 +1,8 @@
 """Small residual generator and discriminator, after those of WGAN-GP and SNGAN for CIFAR-10.
 
-Gulrajani et al., 2017, appendix F; Miyato et al., 2018, table 4. Theirs are 128 or 256 wide. Maps are kept with their
-channels last, in which a CPU's convolutions are faster; shapes read (N, C, H, W) as everywhere.
+The sources are Gulrajani et al., 2017, appendix F, and Miyato et al., 2018, table 4. Their networks are 128 or 256
+channels wide. Maps are stored with their channels last, since a CPU's convolutions are faster on them. Shapes still
+read (N, C, H, W), as everywhere.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ Function = Callable[[Tensor], Tensor]
 
 
 def _widened(kernels: Tensor) -> Tensor:
-    """(…, 3, 3) -> (…, 4, 4): the sum of each kernel at four places, a pixel apart."""
+    """Kernels (…, 4, 4) from kernels (…, 3, 3): the sum of each kernel at four places that are a pixel apart."""
     padded = nn.functional.pad(kernels, (1, 1, 1, 1))
     return padded[..., 1:, 1:] + padded[..., 1:, :-1] + padded[..., :-1, 1:] + padded[..., :-1, :-1]
 
@@ -35,15 +36,15 @@ def _widened(kernels: Tensor) -> Tensor:
 class UpConv2d(nn.Conv2d):
     """Nearest ×2 upsampling, then a 3×3 convolution with padding 1: (N, C, H, W) -> (N, out, 2H, 2W).
 
-    Computed as one 4×4 transposed convolution of stride 2, with 4/9 of the products (Karras et al., 2018: `fused_scale`
-    in their code).
+    Both are computed as one 4×4 transposed convolution of stride 2, which needs 4/9 of the products. Karras et al.,
+    2018, call this `fused_scale` in their code.
     """
 
     def __init__(self, channels: int, out: int, bias: bool = True) -> None:
         super().__init__(channels, out, 3, padding=1, bias=bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, out, 2H, 2W)."""
+        """Maps (N, out, 2H, 2W) from maps (N, C, H, W)."""
         kernels = _widened(self.weight.flip(2, 3)).transpose(0, 1)  # (C, out, 4, 4)
         return conv_transpose2d(images, kernels, self.bias, stride=2, padding=1)
 
@@ -51,22 +52,23 @@ class UpConv2d(nn.Conv2d):
 class DownConv2d(nn.Conv2d):
     """A 3×3 convolution with padding 1, then 2×2 average pooling: (N, C, 2H, 2W) -> (N, out, H, W).
 
-    Computed as one 4×4 convolution of stride 2, as in `UpConv2d`.
+    Both are computed as one 4×4 convolution of stride 2, as in `UpConv2d`.
     """
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__(channels, out, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, 2H, 2W) -> (N, out, H, W)."""
+        """Maps (N, out, H, W) from maps (N, C, 2H, 2W)."""
         return conv2d(images, _widened(self.weight) / 4, self.bias, stride=2, padding=1)
 
 
 class UpBlock(nn.Module):
-    """x -> up(x) + convolutions of x, with norm and activation before each: (N, C, H, W) -> (N, out, 2H, 2W).
+    """A residual block that doubles the size: (N, C, H, W) -> (N, out, 2H, 2W).
 
-    Batch norm keeps a branch small beside its shortcut, so that deep networks start near the identity. Without it a
-    learnt scalar does so, which starts at 0 (SkipInit; De & Smith, 2020, sec. 4).
+    Its result is the upsampled input plus a branch of two convolutions. Norm and activation stand before each of them.
+    Batch norm keeps the branch small beside the shortcut, so that deep networks start near the identity. Without batch
+    norm a learnt factor of the branch does this; it starts at 0 (SkipInit; De & Smith, 2020, sec. 4).
     """
 
     def __init__(self, channels: int, out: int, norm: str, activation: Function) -> None:
@@ -74,22 +76,25 @@ class UpBlock(nn.Module):
         batch = norm == "batch"
         self.activation = activation
         self.norms = nn.ModuleList(nn.BatchNorm2d(c) if batch else nn.Identity() for c in (channels, out))
-        self.up = UpConv2d(channels, out, bias=not batch)  # a bias before batch norm would be subtracted
+        self.up = UpConv2d(channels, out, bias=not batch)  # batch norm would subtract a bias before it
         self.convolution = nn.Conv2d(out, out, 3, padding=1)
         self.shortcut = nn.Conv2d(channels, out, 1, bias=False) if channels != out else nn.Identity()
         self.scale = None if batch else nn.Parameter(torch.zeros(1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, out, 2H, 2W)."""
+        """Maps (N, out, 2H, 2W) from maps (N, C, H, W)."""
         branch = self.up(self.activation(self.norms[0](images)))
         branch = self.convolution(self.activation(self.norms[1](branch)))
-        # A 1×1 convolution commutes with the upsampling, and costs a quarter before it.
+        # A 1×1 convolution gives the same result before and after the upsampling; before it, it costs a quarter.
         shortcut = interpolate(self.shortcut(images), scale_factor=2, mode="nearest")
         return shortcut + (branch if self.scale is None else self.scale * branch)
 
 
 class DownBlock(nn.Module):
-    """x -> down(x) + convolutions of x, an activation before each: (N, C, 2H, 2W) -> (N, out, H, W)."""
+    """A residual block that halves the size: (N, C, 2H, 2W) -> (N, out, H, W).
+
+    Its result is the pooled input plus a branch of two convolutions. An activation stands before each of them.
+    """
 
     def __init__(self, channels: int, out: int, norm: str, activation: Function) -> None:
         super().__init__()
@@ -99,18 +104,19 @@ class DownBlock(nn.Module):
         self.shortcut = constrained(nn.Conv2d(channels, out, 1, bias=False), norm) if channels != out else nn.Identity()
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, 2H, 2W) -> (N, out, H, W)."""
+        """Maps (N, out, H, W) from maps (N, C, 2H, 2W)."""
         branch = self.down(self.activation(self.convolution(self.activation(images))))
-        return self.shortcut(avg_pool2d(images, 2)) + branch  # a 1×1 convolution commutes with the pooling, too
+        return self.shortcut(avg_pool2d(images, 2)) + branch  # a 1×1 convolution may stand after the pooling
 
 
 class ResidualGenerator(nn.Module):
     """Latent -> dense -> residual blocks, each ×2 -> norm, activation, 3×3 convolution -> images in `output_range`.
 
     Args:
-        channels: of the maps, smallest first: the dense layer's, then each block's; n of them make n - 1 blocks.
-        norm: `batch`, or `none`: `UpBlock` says what stands in for it.
-        conditional: the one-hot label joins the latent (Mirza & Osindero, 2014).
+        channels: numbers of channels of the maps, smallest map first: that of the dense layer, then that of each block.
+            n numbers make n - 1 blocks.
+        norm: `batch` or `none`. `UpBlock` says what replaces batch norm.
+        conditional: whether the one-hot label is appended to the latent (Mirza & Osindero, 2014).
     """
 
     def __init__(
@@ -143,7 +149,7 @@ class ResidualGenerator(nn.Module):
         self.paint = nn.Conv2d(channels[-1], image_shape[0], 3, padding=1)
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Latent (N, latent_dim), labels (N,) -> images (N, C, H, W)."""
+        """Images (N, C, H, W) from a latent (N, latent_dim) and labels (N,)."""
         hidden = beside_latent(latent, labels, self.num_classes) if self.reads_labels else latent
         hidden = self.project(hidden).view(-1, *self.first_map).contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
@@ -157,7 +163,8 @@ class ResidualDiscriminator(nn.Module):
     The features are summed, not averaged, as in SNGAN's code.
 
     Args:
-        channels: of the maps, largest first: the first convolution's, then each block's; n of them make n - 1 blocks.
+        channels: numbers of channels of the maps, largest map first: that of the first convolution, then that of each
+            block. n numbers make n - 1 blocks.
         norm: `none` or `spectral` (on all layers; Miyato et al., 2018).
         labels, minibatch_stddev, outputs: as in `DCGANDiscriminator`.
     """
@@ -196,7 +203,7 @@ class ResidualDiscriminator(nn.Module):
         )
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (N, C, H, W), labels (N,) -> logits (N, outputs)."""
+        """Logits (N, outputs) of images (N, C, H, W) with labels (N,)."""
         hidden = beside_image(images, labels, self.num_classes) if self.concatenates_labels else images
         hidden = self.first(hidden).contiguous(memory_format=torch.channels_last)
         for block in self.blocks:

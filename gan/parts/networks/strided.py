@@ -1,4 +1,7 @@
-"""Strided convolutions with TensorFlow's SAME padding: the networks of text 000, the discriminators of 002 and 003."""
+"""Networks of strided convolutions with TensorFlow's SAME padding.
+
+They are the networks of text 000 and the discriminators of texts 002 and 003.
+"""
 
 import sys
 
@@ -16,11 +19,11 @@ from gan.parts.networks.layers import (
 )
 from gan.parts.networks.layers import activation as resolve_activation
 
-NORMS = {"batch": 1, "batch_everywhere": 0, "none": sys.maxsize}  # the first convolution that is normalised
+NORMS = {"batch": 1, "batch_everywhere": 0, "none": sys.maxsize}  # number of the first convolution that is normalised
 
 
 def _halved(size: int, times: int) -> list[int]:
-    """A side and its halves, rounded up: 28, 14, 7, 4, 2."""
+    """The side `size` followed by its halves, each rounded up, such as 28, 14, 7, 4, 2."""
     sizes = [size]
     for _ in range(times):
         sizes.append(-(-sizes[-1] // 2))
@@ -30,7 +33,8 @@ def _halved(size: int, times: int) -> list[int]:
 class StridedGenerator(nn.Module):
     """Latent -> dense -> 5×5 stride-2 transposed convolutions without biases -> images (N, C, H, W) in `output_range`.
 
-    Batch norm and the activation before every transposed convolution; `channels` are those of the maps, smallest first.
+    Batch norm and the activation stand before every transposed convolution. `channels` are the numbers of channels of
+    the maps, smallest map first.
     """
 
     def __init__(
@@ -61,7 +65,7 @@ class StridedGenerator(nn.Module):
         )
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Latent (N, latent_dim) -> images (N, C, H, W)."""
+        """Images (N, C, H, W) from a latent (N, latent_dim)."""
         hidden = self.project(latent).view(-1, *self.first_map)
         for norm, deconvolution in zip(self.norms, self.deconvolutions, strict=True):
             hidden = deconvolution(self.activation(norm(hidden)))
@@ -69,17 +73,20 @@ class StridedGenerator(nn.Module):
 
 
 class StridedDiscriminator(nn.Module):
-    """Images (N, C, H, W) -> convolutions, each with batch norm (but the first), activation, dropout -> logits.
+    """Images (N, C, H, W) -> convolutions -> logits (N, outputs).
+
+    Each convolution is followed by batch norm (but the first), the activation and dropout.
 
     Args:
-        channels: of the maps, a convolution each.
+        channels: numbers of channels of the maps, one for each convolution.
         kernel: side of the kernels.
-        strides: one for each convolution; None for 2 everywhere.
-        padded: numbers, from 0, of the convolutions whose maps get a row of zeros below and a column of zeros to the
-            right before batch norm (002: Keras' ZeroPadding2D(((0, 1), (0, 1)))).
-        norm: `batch` on all but the first convolution, `batch_everywhere` or `none`.
-        momentum: of batch norm's moving statistics, as in `keras_batch_norm`.
-        outputs: of the last layer: the logit, then those of an auxiliary head.
+        strides: one stride for each convolution. None means 2 everywhere.
+        padded: which convolutions (counted from 0) get a row of zeros below and a column of zeros to the right of their
+            maps before batch norm. Text 002 does this by Keras' ZeroPadding2D(((0, 1), (0, 1))).
+        norm: `batch` (after all convolutions but the first), `batch_everywhere` or `none`.
+        momentum: how batch norm's moving statistics move; see `keras_batch_norm`.
+        dropout: probability of dropping a number after the activation.
+        outputs: number of outputs of the last layer. The first is the logit; the others belong to an auxiliary head.
     """
 
     def __init__(
@@ -123,7 +130,7 @@ class StridedDiscriminator(nn.Module):
         self.judge = nn.Linear(channels[-1] * height * width, outputs)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (N, C, H, W) -> logits (N, outputs)."""
+        """Logits (N, outputs) of images (N, C, H, W)."""
         hidden = images
         for convolution, pad, norm in zip(self.convolutions, self.pads, self.norms, strict=True):
             hidden = convolution(hidden)

@@ -1,4 +1,4 @@
-"""Generator of text 003: nearest upsamplings and 5×5 convolutions. Its discriminator is `strided`."""
+"""Generator of text 003, made of nearest upsamplings and 5×5 convolutions. Its discriminator is `strided`."""
 
 from itertools import pairwise
 
@@ -15,12 +15,12 @@ UPSAMPLINGS = 2  # 7 -> 14 -> 28
 class UpsamplingGenerator(nn.Module):
     """Latent -> dense at a quarter of the size -> 5×5 convolutions -> images (N, C, H, W) in `output_range`.
 
-    A nearest ×2 upsampling stands before each of the first two convolutions; batch norm and the activation follow each
-    but the last.
+    A nearest ×2 upsampling stands before each of the first two convolutions. Batch norm and the activation follow each
+    convolution but the last.
 
     Args:
-        channels: of the maps, the dense layer's first; at least 3.
-        momentum: of batch norm's moving statistics, as in `keras_batch_norm`.
+        channels: numbers of channels of the maps; the dense layer's map comes first. There are at least 3.
+        momentum: how batch norm's moving statistics move; see `keras_batch_norm`.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class UpsamplingGenerator(nn.Module):
         self.norms = nn.ModuleList(keras_batch_norm(c, momentum) for c in channels[1:])
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Latent (N, latent_dim) -> images (N, C, H, W)."""
+        """Images (N, C, H, W) from a latent (N, latent_dim)."""
         hidden = self.activation(self.project(latent)).view(-1, *self.first_map)
         for convolution, norm in zip(self.convolutions[:-1], self.norms, strict=True):
             hidden = self.activation(norm(convolution(hidden)))

@@ -42,7 +42,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
     ) -> None:
         """Save what is due; Lightning calls checkpoint callbacks after all others, so the FID is this step's."""
         assert isinstance(pl_module, AdversarialModule)
-        if "loss/generator" not in outputs:
+        if "generator" not in outputs["updated"]:
             return
         step = trainer.global_step
         if step in self.milestones and trainer.is_global_zero:

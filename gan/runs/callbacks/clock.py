@@ -12,7 +12,7 @@ from gan.base.errors import UserError
 
 def due(trainer: pl.Trainer, outputs: Any, every_n_steps: int) -> bool:
     """Whether the batch just ended with a generator update whose number is a multiple of N; never for N = 0."""
-    return every_n_steps > 0 and "loss/generator" in outputs and trainer.global_step % every_n_steps == 0
+    return every_n_steps > 0 and "generator" in outputs["updated"] and trainer.global_step % every_n_steps == 0
 
 
 def ending(trainer: pl.Trainer) -> bool:

@@ -12,9 +12,9 @@ from gan.engine.game import AdversarialModule
 from gan.measure.extractors import EVALUATORS
 from gan.measure.measurement import Measurement, to_json
 from gan.runs.callbacks.clock import due, run_directory, whole, write
+from gan.runs.directory import METRICS
 from gan.runs.provenance import commit
 
-METRICS_FILE = "metrics.jsonl"
 SCORES = ("fid", "fid_floor", "median_confidence", "min_class_share", "label_agreement")
 
 
@@ -52,7 +52,7 @@ class Evaluation(pl.Callback):
         self.measures = False
         if not self.every_n_steps:
             return
-        self.file = run_directory(trainer) / METRICS_FILE
+        self.file = run_directory(trainer) / METRICS
         data = self.data or getattr(getattr(trainer, "datamodule", None), "loaded", None)
         if data is None:
             raise UserError("Evaluation needs real images: train with an ImageDataModule, or give Evaluation(data=…)")

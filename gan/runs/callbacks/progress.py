@@ -40,7 +40,7 @@ class Progress(pl.callbacks.ProgressBar):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Move on; the values are those last written to the logger."""
-        if "loss/generator" in outputs and self._bar.update(1):
+        if "generator" in outputs["updated"] and self._bar.update(1):
             metrics = trainer.callback_metrics
             shown = {name: f"{float(metrics[tag]):.3g}" for tag, name in SHOWN.items() if tag in metrics}
             self._bar.set_postfix(shown, refresh=False)

@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 
 from gan.base.images import pack
 from gan.engine.game import AdversarialModule
+from gan.engine.players import PLAYERS
 from gan.engine.sampling import evaluating
-from gan.engine.updating import DISCRIMINATOR, GENERATOR
 from gan.runs.callbacks.clock import due, whole, write
 
 # One chart for both losses, one for D(x) and D(G(z)) with the line that theory puts them on, one for FID and floor.
@@ -24,7 +24,6 @@ LAYOUT = {
         "FID and floor (held-out images)": ["Multiline", ["metric(_ema)?/fid$", "metric(_ema)?/fid_floor$"]],
     }
 }
-PLAYERS = {GENERATOR: "generator", DISCRIMINATOR: "discriminator"}
 
 
 class Scalars(pl.Callback):
@@ -83,7 +82,7 @@ class Scalars(pl.Callback):
         assert isinstance(pl_module, AdversarialModule)
         if not self.every_n_steps:
             return
-        for tag, value in outputs.items():
+        for tag, value in outputs["scalars"].items():
             self._sums[tag] = self._sums[tag] + value if tag in self._sums else value
             self._counts[tag] = self._counts.get(tag, 0) + 1
         if not due(trainer, outputs, self.every_n_steps):

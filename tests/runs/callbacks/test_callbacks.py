@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.plugins.precision import MixedPrecision
-from run_support import images, rows, scalars
+from run_support import checkpoint, images, rows, scalars
 from run_support import real_statistics_once as real_statistics_once
 from support import tiny, weights
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
@@ -27,6 +27,7 @@ from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_g
 from gan.base.errors import UserError
 from gan.data.datamodule import ImageDataModule
 from gan.data.sources.mnist import read_embedded
+from gan.measure.measurement import Measurement, to_json
 from gan.runs.callbacks.checkpoints import Checkpoints
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.callbacks.hyperparameters import Hyperparameters, flatten
@@ -159,8 +160,8 @@ def test_gradient_norms_that_lightning_unscaled_stay(tmp_path):
 
 def test_scalars_that_are_off_sum_nothing(tmp_path):
     off = Scalars(every_n_steps=0)
-    train(tmp_path, 3, off)
-    assert not off._sums
+    _, module = train(tmp_path, 3, off)
+    off.on_train_batch_end(None, module, None, None, 0)  # it does not even look at what the step returned
     assert not any("loss" in tag for tag in scalars(tmp_path))
 
 
@@ -207,8 +208,7 @@ def test_checkpoint_names_clock_and_logger_agree(change, tmp_path):
         "generator_step_0000007.safetensors",
         "last_step_0000007.ckpt",
     ]
-    content = torch.load(tmp_path / "checkpoints" / "last_step_0000007.ckpt", weights_only=True)
-    assert content["global_step"] == 7
+    assert checkpoint(tmp_path)["global_step"] == 7
     assert list(scalars(tmp_path)["loss/generator"]) == [1, 2, 3, 4, 5, 6, 7]
 
 
@@ -220,12 +220,11 @@ def test_without_a_cadence_the_end_is_saved_still(tmp_path):
 @pytest.mark.parametrize("ends", [{}, {"max_epochs": 1, "limit_train_batches": 3}], ids=["max_steps", "max_epochs"])
 def test_the_end_is_saved_before_the_report_that_fails(ends, tmp_path, monkeypatch):
     evaluation = Evaluation(every_n_steps=50, num_samples=20)
-    monkeypatch.setattr(evaluation, "_measure", lambda *_: pytest.fail("the report failed"))
+    monkeypatch.setattr(Measurement, "__call__", lambda *_: pytest.fail("the report failed"))
     with pytest.raises(pytest.fail.Exception, match="the report failed"):
         train(tmp_path, -1 if ends else 3, evaluation, Checkpoints(every_n_steps=2), **ends)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["last_step_0000003.ckpt"]
-    content = torch.load(tmp_path / "checkpoints" / "last_step_0000003.ckpt", weights_only=True)
-    assert content["global_step"] == 3
+    assert checkpoint(tmp_path)["global_step"] == 3
 
 
 def test_the_new_checkpoint_is_synced_before_the_old_one_goes(tmp_path, monkeypatch):
@@ -258,7 +257,7 @@ def test_processes_agree_on_saving_without_looking_at_the_disk(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "last_step_0000003.ckpt").touch()
     train(tmp_path, 3, Checkpoints(every_n_steps=0))
-    assert torch.load(tmp_path / "checkpoints" / "last_step_0000003.ckpt", weights_only=True)["global_step"] == 3
+    assert checkpoint(tmp_path)["global_step"] == 3
 
 
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
@@ -484,7 +483,12 @@ def test_the_signal_handler_writes_past_a_busy_stream(monkeypatch, capfd):
             raise RuntimeError("reentrant call")
 
     monkeypatch.setattr("sys.stderr", Busy())
-    Interrupt()._handle(signal.SIGTERM, None)
+    interrupt = Interrupt()
+    interrupt.on_train_start(None, None)
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        interrupt.on_train_end(None, None)
     assert "SIGTERM: finishing this update, then saving" in capfd.readouterr().err
 
 
@@ -506,8 +510,6 @@ def test_a_cadence_that_cannot_be_is_refused_by_name(build, says):
 
 
 def test_a_row_is_json_whatever_happens():
-    from gan.measure.measurement import to_json
-
     row = {"fid": math.nan, "floor": math.inf, "step": 3, "share": [0.5], "name": "x"}
     text = json.loads(to_json(row), parse_constant=lambda word: pytest.fail(word))
     assert text == {"fid": None, "floor": None, "step": 3, "share": [0.5], "name": "x"}

@@ -1,0 +1,97 @@
+"""Player: a network with all that moves it."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import chain
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from gan.engine.building import initialise_as
+from gan.engine.recipe import Recipe
+from gan.parts.optimizers import read_value, write_value
+
+PLAYERS = ("generator", "discriminator")  # in the order of Lightning's optimizers
+
+
+class Player:
+    """A network with its optimizer's values, schedules, penalties, number of updates, average and further modules.
+
+    Args:
+        name: `generator` or `discriminator`, which says whose fields of the recipe are read.
+        network: whose parameters are trained.
+        averaged: whether a moving average of the weights is kept.
+    """
+
+    def __init__(self, name: str, network: nn.Module, recipe: Recipe, averaged: bool = False) -> None:
+        self.name, self.network, self.recipe = name, network, recipe
+        self.updates = 0
+        self.penalties = recipe.penalties(name)
+        self.modules: dict[str, nn.Module] = {}  # the network first, then what a method adds, by attribute name
+        self.averages: dict[str, nn.Module] = {}  # of the same names
+        self.averaged = averaged
+        self._keep(name, network)
+
+    def add(self, name: str, module: nn.Module) -> None:
+        """Add a module that is initialised, trained and averaged with the network."""
+        initialise_as(self.name, module, self.recipe)
+        self._keep(name, module)
+
+    def _keep(self, name: str, module: nn.Module) -> None:
+        self.modules[name] = module
+        if self.averaged:
+            self.averages[name] = deepcopy(module).requires_grad_(False)
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Of the network, then of further modules."""
+        return chain.from_iterable(module.parameters() for module in self.modules.values())
+
+    def make_optimizer(self) -> Optimizer:
+        """The recipe's optimizer of these parameters; schedules start from the values that it has now."""
+        optimizer = self.recipe.resolve(f"{self.name}_optimizer")(self.parameters())
+        self._schedules = [
+            (value, schedule, read_value(optimizer.param_groups[0], value))
+            for value, schedule in self.recipe.optimizer_schedules(self.name).items()
+        ]
+        return optimizer
+
+    def follow_schedules(self, optimizer: Optimizer, step: int) -> None:
+        """Set the values for the coming update: `lr` at the clock's `step`, others at this player's own count."""
+        for value, schedule, initial in self._schedules:
+            assert initial is not None, "the recipe refuses others"
+            for group in optimizer.param_groups:
+                write_value(group, value, schedule(initial, step if value == "lr" else self.updates))
+
+    def penalised(
+        self, loss: Tensor, real: Tensor, fake: Tensor, labels: Tensor | None, noise: Generator, step: int
+    ) -> Tensor:
+        """The loss and the penalties that are due in the coming update."""
+        for penalty in self.penalties:
+            weight = penalty.weight(step)
+            if weight and self.updates % penalty.interval == 0:
+                value = penalty.function(self.network, real, fake, labels, noise, step)
+                loss = loss + weight * penalty.interval * value
+        return loss
+
+    @torch.no_grad()
+    def clip(self, bound: float) -> None:
+        """Every parameter into [-bound, bound] (WGAN: Arjovsky et al., 2017, algorithm 1)."""
+        for parameter in self.parameters():
+            parameter.clamp_(-bound, bound)
+
+    @torch.no_grad()
+    def move_averages(self, decay: float) -> None:
+        """a <- decay a + (1 - decay) w after update number t, running statistics alike.
+
+        The decay is at most t / (t + 9): the initial weights are soon forgotten, as TensorFlow's
+        ExponentialMovingAverage does with `num_updates`.
+        """
+        decay = min(decay, self.updates / (self.updates + 9))
+        for name, average in self.averages.items():
+            raw = self.modules[name].state_dict()
+            for key, tensor in average.state_dict().items():
+                if tensor.is_floating_point():
+                    tensor.lerp_(raw[key], 1 - decay)
+                else:
+                    tensor.copy_(raw[key])

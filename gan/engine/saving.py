@@ -1,0 +1,68 @@
+"""What a game remembers beside weights and optimizers, so that a run goes on bit for bit."""
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from gan.base.errors import UserError
+from gan.base.streams import global_random_state, set_global_random_state
+from gan.engine.formats import FORMAT, upgraded_state
+
+if TYPE_CHECKING:
+    from gan.engine.game import AdversarialModule
+
+KEY = "adversarial"  # of this state in a checkpoint
+
+
+def state_of(module: "AdversarialModule") -> dict[str, Any]:
+    """The state as plain values and tensors on the CPU. Collective over processes."""
+
+    def every_process(tensor: Tensor) -> list[Tensor]:
+        """This tensor of each process, by rank."""
+        several = module.trainer.world_size > 1
+        gathered = module.all_gather(tensor.to(module.device)) if several else tensor[None]
+        return [item.cpu().clone() for item in gathered]
+
+    return {
+        "format": FORMAT,
+        "variant": f"{type(module).__module__}.{type(module).__qualname__}",
+        "run_seed": module.run_seed,
+        "images_seen": module.images_seen,
+        "updates": {name: player.updates for name, player in module.players.items()},
+        "round": module.round.state_dict(every_process),
+        "streams": {"noise": every_process(module.noise.get_state())},
+        "random": every_process(global_random_state(module.device)),
+    }
+
+
+def take_state(module: "AdversarialModule", checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Take what needs no device from a checkpoint. Returns the state, for `go_on` and `go_on_at_the_first_batch`."""
+    if KEY not in checkpoint:
+        raise UserError("the checkpoint holds no adversarial state: it is not one of a GAN trained by this package")
+    state = upgraded_state(checkpoint[KEY], checkpoint["global_step"])
+    module.run_seed = state["run_seed"]
+    module.images_seen = state["images_seen"]
+    for name, player in module.players.items():
+        player.updates = state["updates"][name]
+    module.round.load_state_dict(state["round"])
+    return state
+
+
+def go_on(module: "AdversarialModule", state: dict[str, Any]) -> None:
+    """Set this process's streams and latent where the checkpoint's stood. UserError where they do not fit."""
+    saved, now, world_size = state["streams"]["noise"], module.noise.get_state(), module.trainer.world_size
+    if len(saved) != world_size:
+        raise UserError(
+            f"the checkpoint was written by {len(saved)} processes and cannot go on with {world_size}; "
+            "use as many devices as before"
+        )
+    if saved[0].shape != now.shape:
+        device = module.device.type
+        raise UserError(f"the checkpoint's noise stream is not of a {device} device; resume where it ran")
+    module.noise.set_state(saved[module.global_rank])
+    module.round.load_latent(state["round"], module.global_rank, module.device)
+
+
+def go_on_at_the_first_batch(module: "AdversarialModule", state: dict[str, Any]) -> None:
+    """Set the global random state, last of all, since whatever Lightning does before may still move it."""
+    set_global_random_state(state["random"][module.global_rank], module.device)

@@ -1,0 +1,250 @@
+"""What a run left on the disk, read in one place: scripts, tests and reports see a run through `Run` alone.
+
+It is light to import: torch is not needed, and TensorBoard's reader is imported when scalars are asked for.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gan.base.errors import UserError
+from gan.engine.formats import recorded_format
+from gan.runs.directory import CONFIG, METRICS, PROVENANCE, RESOLVED
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's directory. Each file is read when it is first asked for, and stays as it was read.
+
+    `read_run` refuses what is no run. `Run` itself takes any directory, also that of a trainer without a configuration.
+    """
+
+    directory: Path
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration as a plain tree. UserError for a directory that has none."""
+        if self._config is None:
+            raise UserError(f"{self.directory}: not a run (no {CONFIG} of gan fit's); give the directory of a gan fit")
+        return self._config
+
+    @property
+    def is_run(self) -> bool:
+        """Whether `gan fit` made the directory: whether it holds a resolved configuration."""
+        return self._config is not None
+
+    @property
+    def variant(self) -> str:
+        """The name of the variant's class."""
+        return str(self.config["model"]["class_path"]).rpartition(".")[2]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe as the configuration has it; one of format 1 holds only what was given."""
+        return self.config["model"].get("init_args", {}).get("recipe", {})
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.config["seed_everything"]
+
+    @property
+    def format(self) -> int:
+        """The format of its recipe; 1 where the configuration names none."""
+        return recorded_format(self.config, str(self.directory / CONFIG))
+
+    @cached_property
+    def provenance(self) -> list[dict[str, Any]]:
+        """An entry for the start and each resumption; none for a run that failed before it trained."""
+        file = self.directory / PROVENANCE
+        entries = _json(file.read_bytes(), str(file)) if file.is_file() else []
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise UserError(f"{file}: must be a list of entries")
+        return entries
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """What was measured, in the order of writing; none where nothing was.
+
+        A number that is not finite is None. A last line that a crash cut off is no row; other damage is a UserError.
+        """
+        file = self.directory / METRICS
+        lines = file.read_bytes().split(b"\n") if file.is_file() else [b""]
+        if _is_cut_off(lines[-1]):
+            lines.pop()
+        return [_row(line, f"{file}:{number}") for number, line in enumerate(lines, start=1)]
+
+    @property
+    def selection_rows(self) -> list[Row]:
+        """The measurements on held-out images."""
+        return [row for row in self.rows if row.get("role") == "selection"]
+
+    @property
+    def report_rows(self) -> list[Row]:
+        """The measurements on test images: one for each time that the run came to its end."""
+        return [row for row in self.rows if row.get("role") == "report"]
+
+    @property
+    def report(self) -> Row | None:
+        """The report that counts: of the highest step, and there the one measured last. None before the first.
+
+        A run that was continued beyond its end has one for each end.
+        """
+        return max(reversed(self.report_rows), key=lambda row: row["step"], default=None)
+
+    @property
+    def best(self) -> Row | None:
+        """The measurement on held-out images with the lowest FID, the first of equal ones; None if none is finite."""
+        finite = [row for row in self.selection_rows if isinstance(row.get("fid"), int | float)]
+        return min(finite, key=lambda row: row["fid"], default=None)
+
+    @property
+    def checkpoints(self) -> dict[int, Path]:
+        """Step -> full checkpoint, the last and the best; of one step both hold the same."""
+        return self._files("checkpoints", "best", "ckpt") | self._files("checkpoints", "last", "ckpt")
+
+    @property
+    def snapshots(self) -> dict[int, Path]:
+        """Step -> generator alone, of each milestone."""
+        return self._files("checkpoints", "generator", "safetensors")
+
+    def checkpoint(self, kind: str = "last") -> Path:
+        """The newest checkpoint of a kind, `last` or `best`. UserError where there is none."""
+        files = self._files("checkpoints", kind, "ckpt")
+        if not files:
+            where = f"{self.directory}: holds no checkpoints/{kind}_step_*.ckpt"
+            raise UserError(f"{where}; give a run of gan fit, or a checkpoint")
+        return files[max(files)]
+
+    @property
+    def step(self) -> int | None:
+        """The generator updates that its last checkpoint has seen; None without one."""
+        return max(self._files("checkpoints", "last", "ckpt"), default=None)
+
+    @property
+    def status(self) -> str:
+        """`started` (no checkpoint yet), `stopped at N` or `finished`, by its last checkpoint and `trainer.max_steps`.
+
+        It may still be going on, and one that ends by epochs is never called finished: no file says so.
+        """
+        step, end = self.step, (self.config.get("trainer") or {}).get("max_steps")
+        if step is None:
+            return "started"
+        return "finished" if isinstance(end, int) and 0 <= end <= step else f"stopped at {step}"
+
+    @property
+    def pictures(self) -> dict[int, Path]:
+        """Step -> grid of samples."""
+        return self._files("samples", "", "png")
+
+    @property
+    def newest_picture(self) -> Path | None:
+        """The grid of samples of the highest step."""
+        return next(reversed(self.pictures.values()), None)
+
+    @property
+    def real_picture(self) -> Path | None:
+        """The grid of real images."""
+        file = self.directory / "samples" / "real.png"
+        return file if file.is_file() else None
+
+    def scalars(self) -> dict[str, dict[int, float]]:
+        """Tag -> step -> value, as TensorBoard reads the event files: without what a resumed run did again."""
+        tags = self._events.Tags()["scalars"]
+        return {tag: {event.step: event.value for event in self._events.Scalars(tag)} for tag in tags}
+
+    def image_steps(self) -> dict[str, list[int]]:
+        """Tag -> steps of the pictures in the event files."""
+        return {tag: [event.step for event in self._events.Images(tag)] for tag in self._events.Tags()["images"]}
+
+    @cached_property
+    def _config(self) -> dict[str, Any] | None:
+        """The resolved configuration; None where there is none, UserError for what cannot be read as YAML."""
+        file = self.directory / CONFIG
+        try:
+            tree = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise UserError(f"{file}: not readable as YAML ({' '.join(str(error).split())[:160]})") from None
+        if not (isinstance(tree, dict) and tree.keys() >= RESOLVED and isinstance(tree["model"], dict)):
+            return None
+        return tree if "class_path" in tree["model"] else None
+
+    @cached_property
+    def _events(self) -> Any:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        return EventAccumulator(str(self.directory), size_guidance={"scalars": 0, "images": 0}).Reload()  # 0: all
+
+    def _files(self, folder: str, kind: str, suffix: str) -> dict[int, Path]:
+        """Step -> file `kind_step_N.suffix`, in the order of the steps."""
+        name = re.compile(rf"{kind}{'_' if kind else ''}step_(\d+)\.{suffix}")
+        found = [(name.fullmatch(file.name), file) for file in (self.directory / folder).glob(f"*.{suffix}")]
+        return dict(sorted((int(match[1]), file) for match, file in found if match))
+
+
+def read_run(path: str | Path) -> Run:
+    """The run in a directory. UserError for what is no run."""
+    run = Run(Path(path))
+    _ = run.config
+    return run
+
+
+def find_runs(directory: str | Path) -> list[Run]:
+    """Every run in a directory and below it, by path; other directories that have a configuration are passed over."""
+    runs = [Run(file.parent) for file in sorted(Path(directory).rglob(CONFIG))]
+    return [run for run in runs if run.is_run]
+
+
+def run_of(path: str | Path) -> Run | None:
+    """The run that `path` is, or that a checkpoint file lies in; None for a file outside any run."""
+    for folder in (Path(path), *Path(path).absolute().parents[:2]):
+        if (folder / CONFIG).is_file() and (folder / PROVENANCE).is_file():
+            return read_run(folder)
+    return None
+
+
+def find_checkpoint(path: str | Path, kind: str = "last") -> Path:
+    """`path` itself, or the newest checkpoint of that kind (`last`, `best`) in a run."""
+    return Run(Path(path)).checkpoint(kind) if Path(path).is_dir() else Path(path)
+
+
+def _row(line: bytes, where: str) -> Row:
+    """A line of `metrics.jsonl`; UserError, which says where, for anything but an object with its step."""
+    row = _json(line, where)
+    if not isinstance(row, dict):
+        raise UserError(f"{where}: not a row of a measurement (a JSON object)")
+    step = row.get("step")
+    if not isinstance(step, int) or isinstance(step, bool) or step < 0:
+        raise UserError(f"{where}: step must be a whole number of generator updates, got {step!r}")
+    return row
+
+
+def _is_cut_off(line: bytes) -> bool:
+    """Whether what follows the last line's end is no whole row: nothing, or a part of one."""
+    try:
+        return not isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return True
+
+
+def _json(text: bytes, where: str) -> Any:
+    """Strict JSON: no NaN and no infinity, however it is written."""
+    try:
+        return json.loads(text.decode(), parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: not readable as JSON ({error}); a crash or an editor may have cut it") from None
+
+
+def _finite(text: str) -> float:
+    """The number that is written there; ValueError for one that is not finite, which JSON has no word for."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no number of JSON")
+    return number

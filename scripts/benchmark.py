@@ -69,25 +69,14 @@ def bare(steps: int, data: list[str]) -> list[float]:
 
 def fit(steps: int, data: list[str]) -> list[float]:
     """Steps per second of each window of `gan fit`, as it writes them to TensorBoard itself."""
-    from gan.runs.config import parse_flags
-    from gan.runs.fit import fit as train
+    import gan
     from gan.runs.reader import read_run
 
     with tempfile.TemporaryDirectory() as directory:
         run = f"{directory}/run"
-        off = [f"--{section}.every_n_steps=0" for section in ("evaluation", "image_grid", "checkpoints")]
-        train(
-            parse_flags(
-                [
-                    "--model=MLPGAN",
-                    f"--data.source={data[0]}",
-                    f"--data.root={data[1]}",
-                    f"--trainer.max_steps={steps}",
-                    f"--run={run}",
-                    *off,
-                ]
-            )
-        )
+        off = {section: {"every_n_steps": 0} for section in ("evaluation", "image_grid", "checkpoints")}
+        place = {"source": data[0], "root": data[1]}
+        gan.fit(model="MLPGAN", data=place, trainer={"max_steps": steps}, run=run, **off)
         return list(read_run(run).scalars()["throughput/steps_per_second"].values())
 
 

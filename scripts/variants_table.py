@@ -19,7 +19,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from gan.engine.recipe import Recipe
-from gan.runs.config import read_config
+from gan.runs.fit import configuration
 from gan.variants import VARIANTS
 
 ROOT = Path(__file__).parent.parent
@@ -56,9 +56,8 @@ class Clock(pl.Callback):
 
 def configured(config: str) -> tuple[str, Recipe]:
     """The variant of a row's config, and the recipe that it trains by."""
-    model = read_config(config)["model"]
-    variant = model["class_path"].rsplit(".", 1)[-1]
-    return variant, VARIANTS[variant].defaults.merged(model.get("init_args", {}).get("recipe", {}))
+    model = configuration(config)["model"]
+    return model["class_path"].rsplit(".", 1)[-1], Recipe.from_dict(model["init_args"]["recipe"])
 
 
 def step_seconds(variant: str, recipe: Recipe) -> float:

@@ -16,7 +16,9 @@ import torch
 from support import tiny_change
 
 from gan.cli import main
+from gan.cli.flags import parse_flags
 from gan.measure.scorer import ImageScorer
+from gan.runs.fit import configuration
 from gan.runs.reader import Run
 from gan.variants import VARIANTS
 
@@ -60,6 +62,12 @@ def gan(*words: object) -> int:
     finally:
         sys.path[:] = path
     raise AssertionError("main returned without an exit code")
+
+
+def resolved(*words: object) -> dict[str, Any]:
+    """What `gan fit` with these words would write to config.yaml."""
+    flags = parse_flags([str(word) for word in words], words=("config",))
+    return configuration(flags.words["config"], **flags.tree)
 
 
 def fit(directory: Path, *flags: object, steps: int = 6, variant: str = "MLPGAN") -> Path:

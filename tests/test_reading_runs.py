@@ -11,11 +11,10 @@ import reading_runs
 import run_report
 import torch
 from PIL import Image
-from run_support import fit, images, scalars
+from run_support import fit, images, resolved, scalars
 from run_support import real_statistics_once as real_statistics_once
 
 from gan.parts.losses import LOSSES
-from gan.runs.config import compose, parse_flags, resolve_model
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "reading_runs.md").read_text(encoding="utf-8")
@@ -50,7 +49,7 @@ def runs(tmp_path_factory) -> list[Path]:
 
 def composed(words: list[str], unstable: Path) -> dict:
     words = [str(unstable) if word == "unstable.yaml" else word for word in words]
-    return resolve_model(compose(parse_flags(words)))["model"]["init_args"]["recipe"]
+    return resolved(*words)["model"]["init_args"]["recipe"]
 
 
 def rows(part: str) -> list[list[str]]:

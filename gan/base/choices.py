@@ -174,6 +174,23 @@ def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> d
     return own if keyword_only or inspect.isclass(target) else {}
 
 
+def check_arguments(target: Any, values: Mapping[str, Any], section: str, hidden: Collection[str] = ()) -> None:
+    """UserError for values of a section that are no arguments of `target`, or not of their annotated types."""
+    signature = inspect.signature(target).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.values()):
+        return
+    allowed = signature.keys() - set(hidden)
+    try:
+        hints = _hints(target)
+    except NameError:  # of a library that is imported for type checkers alone
+        hints = {}
+    for key, value in values.items():
+        if key not in allowed:
+            raise UserError(f"unknown key {f'{section}.{key}'!r}; {nearest(key, allowed)}")
+        if not (value is None and signature[key].default is None) and not _fits(value, hints.get(key)):
+            raise UserError(f"{section}.{key} must be {_in_words(hints[key])}, got {value!r}")
+
+
 def _hints(target: Any) -> dict[str, Any]:
     """The annotations of a class's constructor or of a function, with their marks."""
     return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
@@ -192,8 +209,8 @@ def foreign_names(tree: Any, called: bool = False) -> Iterator[str]:
     """All names in a tree of choices that could import code other than `gan`.
 
     Every key and every string with a dot in it counts: a choice may be a bare string at any depth, and penalties are
-    keys. With `called`, as in a recipe or for a data set, a path into `gan` counts, too: the object is called with
-    parameters that somebody else wrote, and not all of `gan` may be.
+    keys. Of trees that are no recipes, give the names alone. With `called`, as in a recipe or for a data set, a path
+    into `gan` counts, too: the object is called with parameters that somebody else wrote, and not all of `gan` may be.
     """
     if isinstance(tree, str):
         if "." in tree and (called or tree.split(".")[0] != "gan"):
@@ -265,4 +282,8 @@ def _in_words(hint: Any) -> str:
         return _in_words(typing.get_args(hint)[0])
     if typing.get_origin(hint) is typing.Literal:
         return " or ".join(map(repr, typing.get_args(hint)))
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " | ".join(map(_in_words, typing.get_args(hint)))
+    if hint is type(None):
+        return "None"
     return hint.__name__ if type(hint) is type else str(hint)

@@ -1,4 +1,4 @@
-"""Notes to the user on stderr, each once per process: a line, or a box that cannot be overlooked."""
+"""Notes to the user on stderr, each once a run: a line, or a box that cannot be overlooked."""
 
 import sys
 import textwrap
@@ -15,7 +15,7 @@ def is_first_process() -> bool:
 
 @rank_zero_only
 def say(note: str) -> None:
-    """Print a note on stderr, unless this process has said it before."""
+    """Print a note on stderr, unless this run has said it before."""
     if note not in _said:
         _said.add(note)
         print(note, file=sys.stderr, flush=True)

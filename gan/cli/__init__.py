@@ -52,7 +52,7 @@ def _dispatch(words: list[str]) -> int:
     if words[0] == "--version":
         print(f"gan {gan.__version__}")
         return 0
-    from gan.cli import commands  # torch takes seconds to import, help should not
+    from gan.cli import commands
 
     return commands.run(words[0], words[1:])
 

@@ -31,7 +31,7 @@ class ImageDataModule(pl.LightningDataModule):
 
     def __init__(
         self,
-        name: str | dict = "mnist",  # bare: of dict[str, Any] jsonargparse reads "2024" as a number
+        name: str | dict = "mnist",
         root: str = "data",
         source: str = "auto",
         split: str | None = None,

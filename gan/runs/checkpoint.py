@@ -148,6 +148,7 @@ def build_module(
 
 def refuse_foreign(tree: Any, allow_import: Collection[str], where: str, called: bool = False) -> None:
     """UserError if a tree of choices would import, by path, from a package that is not allowed (`foreign_names`)."""
+    allow_import = [allow_import] if isinstance(allow_import, str) else allow_import
     for name in foreign_names(tree, called):
         package = name.split(".")[0]
         if package not in allow_import:

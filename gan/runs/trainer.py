@@ -6,10 +6,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import pytorch_lightning.loggers as loggers
 from pytorch_lightning.profilers import PassThroughProfiler
 
+from gan.base.choices import check_arguments
 from gan.base.errors import UserError
+from gan.runs.objects import KINDS, built
 
 NOTHING = nullcontext()
 DDP = "ddp_find_unused_parameters_true"  # what plain ddp must be where two networks alternate
@@ -20,7 +23,10 @@ NO_EFFECT = {  # argument -> what the user may have meant
     **dict.fromkeys(("limit_val_batches", "limit_test_batches"), "use --evaluation.num_samples"),
     **dict.fromkeys(("num_sanity_val_steps", "limit_predict_batches", "overfit_batches"), "nothing uses it"),
 }
-TRAINER_DEFAULTS = {"max_epochs": -1, "devices": 1, "accelerator": "auto", "strategy": "auto", "max_steps": 10_000}
+TRAINER_DEFAULTS = {
+    **{"max_steps": 10_000, "max_epochs": -1},
+    **{"accelerator": "auto", "devices": 1, "strategy": "auto", "precision": "32-true"},
+}
 
 
 class NoProfiler(PassThroughProfiler):
@@ -81,3 +87,28 @@ def check_trainer(settings: dict[str, Any]) -> None:
         )
     if settings.get("default_root_dir") is not None:
         raise UserError("trainer.default_root_dir: a run writes into its own directory; give --run DIR")
+
+
+def checked(settings: dict[str, Any], directory: Path, first_step: int | None) -> dict[str, Any]:
+    """The Trainer's arguments, their objects built; UserError for what it does not take or what has no use here."""
+    settings = dict(settings)
+    check_trainer(settings)
+    settings["logger"] = logger(settings.get("logger", True), directory, first_step)
+    check_arguments(pl.Trainer, {key: value for key, value in settings.items() if key not in KINDS}, "trainer")
+    return {key: built(value, key) if key in KINDS else value for key, value in settings.items()}
+
+
+def build_trainer(arguments: dict[str, Any], callbacks: list[pl.Callback], directory: Path) -> pl.Trainer:
+    """Lightning's Trainer, its many kinds of complaint as one. Its variables PL_TRAINER_… change nothing."""
+    arguments = {name: p.default for name, p in inspect.signature(pl.Trainer).parameters.items()} | arguments
+    arguments["callbacks"] = [*(arguments["callbacks"] or []), *callbacks]
+    arguments["profiler"] = arguments["profiler"] or NoProfiler()
+    arguments |= {"default_root_dir": str(directory)}
+    try:
+        trainer = pl.Trainer(**arguments)
+    except UserError:
+        raise
+    except Exception as error:  # MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError, …
+        raise UserError(f"trainer: {' '.join(str(error).split())[:300]}") from error
+    trainer.run_directory = directory  # type: ignore[attr-defined]  # where the callbacks write, whatever the logger
+    return trainer

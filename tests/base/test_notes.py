@@ -1,4 +1,4 @@
-"""Notes are said once a process, on stderr, in boxes that hold their text."""
+"""Notes are said once a run, on stderr, in boxes that hold their text."""
 
 from gan.base.notes import box, forget, say
 

@@ -10,7 +10,7 @@ import pytest
 from run_support import QUIET, checkpoint, error_line, gan, process
 
 from gan.base.errors import UserError
-from gan.cli.new import _write
+from gan.cli.page import _write
 
 ROOT = Path(__file__).parents[2]
 LONGEST = "LongestNameThatOneMayGiveToAMethodOfOnes"

@@ -164,7 +164,7 @@ def test_a_run_that_failed_before_its_first_batch_is_no_dead_end(tmp_path, capsy
     def refused(*words: object, says: str) -> None:
         capsys.readouterr()
         assert gan(*words) == 2
-        assert says in error_line(capsys.readouterr().err)
+        assert says in error_line(capsys.readouterr().err.splitlines()[-1])  # data may have a note
 
     refused(*words, callback, says="out of luck")
     assert list(run.glob("*tfevents*")), "the case at hand: the logger has written already"
@@ -225,7 +225,7 @@ def test_a_used_directory_is_refused_untouched_and_overwrite_replaces_it(tmp_pat
     capsys.readouterr()
     words = ("fit", *TINY["MLPGAN"], *SMALL, *DATA, *QUIET, "--trainer.max_steps=2", f"--run={run}")
     assert gan(*words) == 2
-    assert "--overwrite" in error_line(capsys.readouterr().err)
+    assert "--overwrite" in error_line(capsys.readouterr().err.splitlines()[-1])
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
     # A mistake elsewhere must not cost the old run.
     assert gan(*words, "--overwrite", "--model.recipe.generator.activation.slop=1") == 2
@@ -238,7 +238,7 @@ def test_an_unwritable_directory_is_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file" / "run", "/proc/run"):
         assert gan("fit", *TINY["MLPGAN"], *SMALL, *DATA, *QUIET, f"--run={place}") == 2
-        assert "cannot write" in error_line(capsys.readouterr().err)
+        assert "cannot write" in error_line(capsys.readouterr().err.splitlines()[-1])
 
 
 @pytest.mark.parametrize("processes", [(), DDP], ids=["one process", "two"])
@@ -379,6 +379,34 @@ def test_the_place_of_the_data_may_change(tmp_path, mnist_root):
     same_end(whole, run)
 
 
+def test_a_run_whose_logger_has_a_version_with_a_dot_goes_on(tmp_path):
+    """Its arguments are no names of code."""
+    logger = "--trainer.logger={class_path: CSVLogger, init_args: {version: v1.2}}"
+    run = fit(tmp_path / "run", logger, "--scalars.every_n_steps=1", steps=2)
+    assert "pythonpath" not in yaml.safe_load((run / "config.yaml").read_text())
+    assert gan("resume", run, "--trainer.max_steps=3") == 0
+    assert next(run.rglob("v1.2/metrics.csv")).is_file()
+    same_end(fit(tmp_path / "whole", steps=3), run)
+
+
+def test_a_run_of_format_1_goes_on_and_says_everything_from_then_on(tmp_path):
+    removed = "--model.recipe.generator_schedules.momentum=null"
+    run, file = fit(tmp_path / "run", removed, steps=2), tmp_path / "run" / "config.yaml"
+    new = yaml.safe_load(file.read_text())
+    old = yaml.safe_load(file.read_text())
+    recipe = old["model"]["init_args"]["recipe"]
+    recipe["generator_schedules"]["momentum"] = None  # how a removed key was written
+    recipe["prior"] = "normal"
+    del old["format"], old["trainer"]["precision"], recipe["schedules"]
+    old["data"] |= {"name": "mnist", "split": None}
+    file.write_text(yaml.safe_dump(old))
+    assert gan("resume", run, "--trainer.max_steps=3") == 0
+    new["trainer"]["max_steps"] = 3
+    assert yaml.safe_load(file.read_text()) == new
+    assert file.read_text().startswith("format: 2\n")
+    same_end(fit(tmp_path / "whole", removed, steps=3), run)
+
+
 def test_what_a_resumption_may_not_do_is_refused_in_one_line_and_changes_nothing(tmp_path, capsys):
     run = fit(tmp_path / "run", *EVALUATION, steps=2)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
@@ -423,8 +451,11 @@ def test_a_changed_recipe_and_broken_checkpoints_are_refused(tmp_path, capsys):
 
     (run / "config.yaml").write_text(config.replace("name: normal", "name: uniform"))
     refused("another recipe")
-    (run / "config.yaml").write_text("nonsense")
-    refused("config.yaml")
+    for text, says in (("nonsense", "config.yaml"), ("model: MLPGAN", "not a run's"), ("format: 2", "no variant")):
+        (run / "config.yaml").write_text(text)
+        refused(says)
+    (run / "config.yaml").write_text(config.replace("format: 2", "format: 7"))
+    refused("update gan")
     (run / "config.yaml").write_text(config)
     for broken in (b"", b"text", good[: len(good) // 2], bytes(1000)):
         path.write_bytes(broken)
@@ -542,7 +573,7 @@ def test_a_second_signal_ends_at_once(tmp_path):
     run = tmp_path / "run"
     plugin = tmp_path / "slow_penalty.py"  # an update that takes for ever, so that the second signal meets it
     plugin.write_text(
-        "import time\nfrom pathlib import Path\ncalls = 0\n\ndef wait(network, real, fake, labels, noise):\n"
+        "import time\nfrom pathlib import Path\ncalls = 0\n\ndef wait(network, real, fake, labels, noise, step):\n"
         "    global calls\n    calls += 1\n    if calls > 3:\n"
         "        Path('waiting').touch()\n        time.sleep(120)\n"
         "    return real.sum() * 0\n"

@@ -1,19 +1,34 @@
 """Configs compose key by key, are found from anywhere, and what a run saves resolves to itself."""
 
+import inspect
 import os
 
 import pytest
 import yaml
-from run_support import DATA, QUIET, SMALL, TINY, error_line, fit, gan, same_end
+from run_support import DATA, QUIET, SMALL, TINY, error_line, fit, gan, resolved, same_end
 
+import gan as package
+from gan.base.choices import completed
 from gan.base.errors import UserError
+from gan.cli.flags import parse_flags
+from gan.data.datamodule import ImageDataModule
+from gan.data.dataset import DATASETS
 from gan.engine.recipe import Recipe
-from gan.runs.config import Flags, compose, parse_flags, parse_value, resolve_model, shipped_configs
+from gan.parts.optimizers import OPTIMIZERS
+from gan.parts.priors import PRIORS
+from gan.runs.callbacks.scalars import Scalars
+from gan.runs.config import DATA_ARGUMENTS, KEYS, SECTIONS, shipped_configs
+from gan.runs.fit import configuration
+from gan.runs.plan import CALLBACKS
+from gan.runs.trainer import TRAINER_DEFAULTS
+from gan.runs.yaml_files import parse_value
 from gan.variants import VARIANTS
 
 
-def resolved(*words):
-    return resolve_model(compose(parse_flags([str(word) for word in words])))
+def written(tree, directory):
+    """A file with the tree."""
+    (directory / "resolved.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    return directory / "resolved.yaml"
 
 
 def recipe(*words):
@@ -28,7 +43,7 @@ def test_configs_and_flags_merge_key_by_key_and_the_last_wins(tmp_path):
     words = [f"--config={tmp_path / 'a.yaml'}", "--config", tmp_path / "b.yaml", "--trainer.max_steps", 9]
     tree = resolved(*words)
     values = tree["model"]["init_args"]["recipe"]
-    assert tree["trainer"] == {"max_steps": 9, "max_epochs": 7}
+    assert (tree["trainer"]["max_steps"], tree["trainer"]["max_epochs"]) == (9, 7)
     assert values["prior"] == {"name": "uniform", "bound": 2.0}
     assert values["d_steps"] == 2
     assert values["generator"] == VARIANTS["MLPGAN"].defaults.to_dict()["generator"]
@@ -49,11 +64,14 @@ def test_null_removes_a_key_and_elsewhere_restores_the_default():
     assert Recipe.from_dict(recipe("--model.recipe.generator_schedules.momentum=null")).generator_schedules.keys() == {
         "lr"
     }
-    assert recipe("--model.recipe.prior=uniform", "--model.recipe.prior.bound=null")["prior"] == {"name": "uniform"}
+    assert recipe("--model.recipe.prior=uniform", "--model.recipe.prior.bound=null")["prior"] == {
+        "name": "uniform",
+        "bound": 1.0,
+    }
     assert defaults["generator_schedules"]["momentum"]["final"] == 0.7
     tree = resolved("--model=MLPGAN", "--trainer.max_steps=3", "--trainer.max_steps=null", "--run=null")
-    assert tree["trainer"] == {}
-    assert "run" not in tree
+    assert tree["trainer"] == TRAINER_DEFAULTS
+    assert tree["run"] == "runs/fit/MLPGAN/seed_1"
 
 
 def test_another_name_replaces_the_whole_choice():
@@ -62,7 +80,7 @@ def test_another_name_replaces_the_whole_choice():
         "--model.recipe.generator_schedules.momentum=null",
         "--model.recipe.generator_schedules.lr=null",
     )
-    assert changed["generator_optimizer"] == {"name": "adam"}
+    assert changed["generator_optimizer"] == completed("adam", OPTIMIZERS, "optimizer")
     weights = recipe("--model.recipe.generator_weights.name=glorot_uniform")["generator_weights"]
     assert weights == {"name": "glorot_uniform"}
 
@@ -90,14 +108,15 @@ def test_1e_4_in_a_config_file_is_a_number_too(tmp_path):
 def test_a_folder_may_be_called_2024():
     tree = resolved("--model=MLPGAN", "--run=2024", "--data.root", "1e3", "--data.name=glyphs", "--data.fonts=2024")
     assert tree["run"] == "2024"
-    assert tree["data"] == {"root": "1e3", "name": {"name": "glyphs", "fonts": "2024"}}
+    assert tree["data"]["root"] == "1e3"
+    assert tree["data"]["name"] == {"name": "glyphs", "fonts": "2024", "inverted": 0.0}
 
 
-@pytest.mark.parametrize("name", sorted(shipped_configs()))
-def test_every_shipped_config_resolves_from_any_directory(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", sorted(name for name in shipped_configs() if "/" not in name))
+def test_every_shipped_config_resolves_from_any_directory_and_to_itself(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tree = resolved("--config", name, *([] if "trainer/" not in str(shipped_configs()[name]) else ["--model=MLPGAN"]))
-    assert resolve_model(tree) == tree
+    assert configuration(written(tree, tmp_path)) == tree
     text = shipped_configs()[name].read_text()
     assert text.startswith("# "), "a config opens like a lab note"
     assert "gan fit --config" in text.split("\n\n")[0]
@@ -152,7 +171,6 @@ def test_a_flag_needs_its_value():
 REMOVALS = (
     ["--model.recipe.generator_schedules.momentum=null"],
     ["--model.recipe.generator_schedules.lr.minimum=null"],
-    ["--model.recipe.generator.activation.slope=null"],
     ["--model.recipe.generator.activation=relu"],
     ["--model.recipe.prior=uniform", "--model.recipe.generator_penalties.l2=0.5"],
     ["--model.recipe.balance.low=0.5", "--model.recipe.balance.high=0.9"],
@@ -160,27 +178,65 @@ REMOVALS = (
 
 
 @pytest.mark.parametrize("flags", REMOVALS, ids=" ".join)
-def test_a_resolved_tree_resolves_to_itself(flags):
+def test_a_resolved_tree_resolves_to_itself(flags, tmp_path):
     tree = resolved("--model=MLPGAN", *flags)
-    again = resolve_model(compose_tree(tree))
-    assert again == tree
-    before, after = (Recipe.from_dict(t["model"]["init_args"]["recipe"]) for t in (tree, again))
-    assert before == after
-    assert before != VARIANTS["MLPGAN"].defaults
-
-
-def compose_tree(tree):
-    """The tree as it comes back from a file."""
-    from gan.runs.config import canonical
-
-    return canonical(yaml.safe_load(yaml.safe_dump(tree)), "tree")
+    assert configuration(written(tree, tmp_path)) == tree
+    assert Recipe.from_dict(tree["model"]["init_args"]["recipe"]) != VARIANTS["MLPGAN"].defaults
 
 
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
-def test_every_variants_defaults_resolve_to_themselves(variant):
+def test_every_variants_defaults_resolve_to_themselves(variant, tmp_path):
     tree = resolved(f"--model={variant}")
     assert Recipe.from_dict(tree["model"]["init_args"]["recipe"]) == VARIANTS[variant].defaults
-    assert resolve_model(compose_tree(tree)) == tree
+    assert configuration(written(tree, tmp_path)) == tree
+
+
+def test_no_default_of_the_code_changes_a_recorded_run(tmp_path, monkeypatch):
+    tree = resolved("--config=mlp_gan", "--data.name=glyphs", "--model.recipe.prior=uniform")
+    file = written(tree, tmp_path)
+    changed = VARIANTS["MLPGAN"].defaults.merged({"d_steps": 3, "ema_decay": 0.9, "generator_penalties": {"l2": 1}})
+    monkeypatch.setattr(VARIANTS["MLPGAN"], "defaults", changed)
+    for function, defaults in (
+        (PRIORS["uniform"], {"bound": 7.0}),
+        (OPTIMIZERS["momentum_sgd"], {"momentum": 0.1}),
+        (DATASETS["glyphs"].__init__, {"inverted": 1.0}),
+    ):
+        keywords = function.__kwdefaults__
+        assert keywords.keys() >= defaults.keys() or not keywords, function
+        monkeypatch.setattr(function, "__kwdefaults__", (keywords or {}) | defaults)
+    monkeypatch.setattr(Scalars.__init__, "__defaults__", (7,))
+    monkeypatch.setitem(TRAINER_DEFAULTS, "max_steps", 3)
+    monkeypatch.setitem(TRAINER_DEFAULTS, "precision", "bf16-mixed")
+    assert resolved("--config=mlp_gan")["model"]["init_args"]["recipe"]["d_steps"] == 3, "the case at hand"
+    assert configuration(file) == tree
+
+
+def test_a_recorded_run_counts_alone_and_flags_go_over_it(tmp_path):
+    tree = resolved(
+        "--model=MLPGAN", "--model.recipe.generator_schedules.momentum=null", "--checkpoints.milestones=[3]"
+    )
+    file = written(tree, tmp_path)
+    again = configuration(["quickstart", file], recipe={"d_steps": 2}, checkpoints={"milestones": None})
+    assert again["model"]["init_args"]["recipe"] == tree["model"]["init_args"]["recipe"] | {"d_steps": 2}
+    assert again["checkpoints"] == tree["checkpoints"] | {"milestones": None}
+    assert again["trainer"] == tree["trainer"]
+
+
+def test_a_run_of_format_1_is_read_and_completed(tmp_path):
+    tree = resolved("--model=MLPGAN", "--model.recipe.generator_schedules.momentum=null")
+    old = yaml.safe_load(yaml.safe_dump(tree))
+    recipe = old["model"]["init_args"]["recipe"]
+    recipe["generator_schedules"]["momentum"] = None  # how a removed key was written
+    recipe["prior"], recipe["discriminator"] = "normal", {"name": "mlp", "widths": [200, 200]}
+    del old["format"], recipe["schedules"], old["trainer"]["precision"]
+    recipe["discriminator"]["activation"] = {"name": "leaky_relu", "slope": 0.2}
+    old["data"] |= {"name": "mnist", "split": None}
+    assert configuration(written(old, tmp_path)) == tree
+
+
+def test_a_later_format_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"resolved\.yaml: has format 3; this version of gan reads 1 to 2"):
+        configuration(written(resolved("--model=MLPGAN") | {"format": 3}, tmp_path))
 
 
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
@@ -205,15 +261,28 @@ def test_print_config_shows_what_would_be_saved_and_writes_nothing(tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_flags_of_nothing_make_an_empty_tree():
-    assert compose(Flags()) == {}
+def test_print_config_names_what_a_choice_takes_by_default(capsys):
+    assert gan("fit", "--config=quickstart", "--print_config") == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("format: 2\n")
+    assert "beta2" in printed
+    tree = yaml.safe_load(printed)
+    assert tree["data"] == {"name": {"name": "mnist"}, "root": "data", "source": "auto", "split": "full"}
+    assert tree["trainer"] == TRAINER_DEFAULTS | {"max_steps": 4000}
+
+
+def test_the_sections_known_without_torch_are_those_of_the_classes():
+    assert tuple(inspect.signature(ImageDataModule).parameters) == DATA_ARGUMENTS
+    assert set(SECTIONS) == {"data", "trainer", *CALLBACKS}
+    assert set(KEYS) | {"config", "recipe", "overwrite"} == set(inspect.signature(package.fit).parameters)
 
 
 def test_a_data_set_s_own_parameters_are_keys_of_data():
-    tree = resolve_model(compose(parse_flags(["--model=MLPGAN", "--data.name=mylab.data.Blobs", "--data.blobs=8"])))
-    assert tree["data"] == {"name": {"name": "mylab.data.Blobs", "blobs": 8}}
+    flags = parse_flags(["--data.name=mylab.data.Blobs", "--data.blobs=8"])
+    assert flags.tree["data"] == {"name": {"name": "mylab.data.Blobs", "blobs": 8}}
 
 
 def test_another_data_set_keeps_the_root_and_drops_the_first_one_s_split_and_source():
-    flags = ["--config=mlp_gan", "--data.root=here", "--data.source=idx", "--data.name=mylab.data.Blobs"]
-    assert compose(parse_flags(flags))["data"] == {"root": "here", "name": {"name": "mylab.data.Blobs"}}
+    tree = resolved("--config=quickstart", "--data.root=here", "--data.name=glyphs")
+    assert tree["data"] == resolved("--model=MLPGAN", "--data.root=here", "--data.name=glyphs")["data"]
+    assert tree["data"]["split"] != "full"

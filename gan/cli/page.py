@@ -17,8 +17,8 @@ IMPORTED = ("AdversarialModule", "Loss", "Tensor")  # by the page itself
 PAGE = '''\
 """MyGAN: what it is in a line, and where it comes from (paper, equation)."""
 
-from gan.parts.losses import Loss
 from gan.engine.game import AdversarialModule
+from gan.parts.losses import Loss
 from gan.variants.dcgan import DCGAN
 from torch import Tensor
 from torch.nn.functional import relu
@@ -69,8 +69,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from gan.runs.checkpoint import find_checkpoint, read_checkpoint
 from gan.cli import main
+from gan.runs.checkpoint import find_checkpoint, read_checkpoint
 
 CONFIG = Path(__file__).parent / "my_gan.yaml"
 ALLOW = "--allow-import=my_gan"

@@ -1,0 +1,15 @@
+"""The commands of `gan`, a file each: `run` takes a command's words and gives its exit code."""
+
+import importlib
+
+from gan.base.choices import nearest
+from gan.base.errors import UserError
+
+COMMANDS = ("fit", "resume", "sample", "evaluate", "data", "new")
+
+
+def run(command: str, words: list[str]) -> int:
+    """Dispatch; UserError for an unknown command."""
+    if command not in COMMANDS:
+        raise UserError(f"unknown command {command!r}; {nearest(command, COMMANDS)}")
+    return importlib.import_module(f"{__name__}.{command}").run(words)

@@ -1,0 +1,35 @@
+"""`gan fit`: train a GAN."""
+
+import textwrap
+
+import yaml
+
+from gan.cli.flags import parse_flags
+from gan.cli.help import FIT_HELP
+from gan.cli.outcome import say
+from gan.runs import fit as runs
+from gan.runs.config import shipped_configs
+
+
+def run(words: list[str]) -> int:
+    """Words -> exit code."""
+    if "--help" in words or "-h" in words:
+        _help()
+        return 0
+    flags = parse_flags(words, words=("config",), switches=("overwrite", "print_config"))
+    configs = flags.words["config"]
+    if "print_config" in flags.switches:
+        tree = runs.configuration(configs, **flags.tree)
+        print(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), end="")
+        return 0
+    return say(runs.fit(configs, **flags.tree, overwrite="overwrite" in flags.switches))
+
+
+def _help() -> None:
+    from gan.data.dataset import DATASETS
+    from gan.variants import VARIANTS
+
+    lists = {"configs": [name for name in shipped_configs() if "/" not in name]}
+    lists |= {"variants": list(VARIANTS), "data_sets": list(DATASETS)}
+    fill = textwrap.TextWrapper(96, " " * 36, " " * 36, break_on_hyphens=False).fill
+    print(FIT_HELP.format(**{key: fill(", ".join(names)) for key, names in lists.items()}), end="")

@@ -1,0 +1,16 @@
+"""`gan new`: a page for a method of one's own."""
+
+from pathlib import Path
+
+from gan.cli.flags import Parser
+from gan.cli.page import write_page
+
+
+def run(words: list[str]) -> int:
+    """Words -> exit code."""
+    parser = Parser(prog="gan new", description="Write the page of a variant of your own, its config and its test.")
+    parser.add_argument("name", metavar="NAME", help="its class, such as MyGAN; the files are my_gan.py, …")
+    parser.add_argument("--into", type=Path, default=Path(), metavar="DIR", help="folder (default: the working one)")
+    options = parser.parse_args(words)
+    print(write_page(options.name, options.into))
+    return 0

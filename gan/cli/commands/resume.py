@@ -1,0 +1,22 @@
+"""`gan resume`: go on with a run."""
+
+from gan.base.errors import UserError
+from gan.cli.flags import parse_flags
+from gan.cli.help import RESUME_HELP
+from gan.cli.outcome import say
+from gan.runs.fit import refuse_changes, resume
+
+
+def run(words: list[str]) -> int:
+    """Words -> exit code."""
+    if not words or "--help" in words or "-h" in words:
+        print(RESUME_HELP, end="")
+        return 0
+    directory, *rest = words
+    if directory.startswith("--"):
+        raise UserError("the run comes first: gan resume RUN --trainer.max_steps=N")
+    flags = parse_flags(rest, words=("allow-import", "config"))
+    if flags.words["config"]:
+        raise UserError("--config may not be given on resuming; the run's own is used")
+    refuse_changes(flags.names)
+    return say(resume(directory, **flags.tree, allow_import=flags.words["allow-import"]))

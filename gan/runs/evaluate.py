@@ -1,0 +1,48 @@
+"""`evaluate`: a trained generator measured on test images."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from gan.base.choices import nearest
+from gan.base.errors import UserError
+from gan.runs.config import canonical
+from gan.runs.sample import check_num, generator, generator_file, run_config
+
+PLACE = ("root", "source")  # of the data set, which may be elsewhere than the run's
+
+
+def evaluate(
+    path: str | Path,
+    num: int = 10000,
+    *,
+    data: Mapping[str, Any] | None = None,
+    checkpoint: str | None = None,
+    weights: str | None = None,
+    allow_import: Collection[str] = (),
+) -> dict[str, Any]:
+    """The row of a measurement with its protocol: `gan.evaluate("runs/…")["fid"]`.
+
+    Arguments are as in `sample`; `num` counts the fakes, `data` is {root, source} of the real images, by default the
+    run's. Raises UserError, in one line, for a mistake.
+    """
+    check_num(num, 2)
+    place = canonical({"data": data or {}}, "")["data"]
+    for key in place.keys() - set(PLACE):
+        raise UserError(f"data.{key}: a generator is measured on its own data set; {nearest(key, PLACE)}")
+    file = generator_file(path, checkpoint)
+    sampler = generator(path, file, weights, allow_import)
+    from gan.data.datamodule import ImageDataModule  # torch takes seconds to import
+    from gan.data.dataset import importable
+    from gan.measure.measurement import Measurement
+    from gan.runs.checkpoint import describe, refuse_foreign
+    from gan.runs.provenance import commit
+
+    settings = dict(run_config(path).get("data", {}))
+    refuse_foreign(importable(settings.get("name")), allow_import, str(path), called=True)
+    images = ImageDataModule(**{**settings, **place})
+    images.prepare_data()
+    images.setup()
+    origin = {"generator": str(file), **describe(file), "commit": commit()}
+    row = Measurement(images.loaded, "report", num)(sampler)
+    return {**origin, **row, "class_names": list(images.class_names)}

@@ -1,0 +1,68 @@
+"""The objects of the section `trainer`: loggers, callbacks, plugins and a profiler, by name with their arguments."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+from pytorch_lightning import callbacks, loggers, plugins, profilers
+
+from gan.base.choices import check_arguments, import_path, nearest
+from gan.base.errors import UserError, usable
+
+
+class Kind(NamedTuple):
+    """What an argument of the Trainer takes: classes of these bases, those of a module of Lightning's by bare names."""
+
+    module: Any
+    bases: tuple[type, ...]
+    words: tuple[str, ...] = ()  # that the Trainer itself understands
+
+
+KINDS = {
+    "logger": Kind(loggers, (loggers.Logger,)),
+    "callbacks": Kind(callbacks, (pl.Callback,)),
+    "plugins": Kind(plugins, (plugins.Precision, plugins.ClusterEnvironment, plugins.CheckpointIO, plugins.LayerSync)),
+    "profiler": Kind(profilers, (profilers.Profiler,), ("simple", "advanced", "pytorch", "xla")),
+}
+
+
+def named_classes(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Every name in the section that `built` would import a class by; arguments of a class are plain values."""
+    for key in KINDS.keys() & settings.keys():
+        value = settings[key]
+        for item in value if isinstance(value, list | tuple) else [value]:
+            name = item.get("class_path") if isinstance(item, Mapping) else item
+            if isinstance(name, str):
+                yield name
+
+
+def built(value: Any, key: str) -> Any:
+    """The value of a Trainer's argument: a class's name, or {class_path: NAME, init_args: {…}}, or a list of these."""
+    kind = KINDS[key]
+    if isinstance(value, list | tuple):
+        return [_object(item, key, kind) for item in value]
+    if value is None or (key == "logger" and isinstance(value, bool)) or value in kind.words:
+        return value
+    item = _object(value, key, kind)
+    return item if key in ("logger", "profiler") else [item]
+
+
+def _object(item: Any, key: str, kind: Kind) -> Any:
+    item = {"class_path": item} if isinstance(item, str) else item
+    if (
+        not isinstance(item, Mapping)
+        or not item.keys() <= {"class_path", "init_args"}
+        or not isinstance(item.get("class_path"), str)
+        or not isinstance(item.get("init_args"), Mapping | None)
+    ):
+        raise UserError(f"trainer.{key}: give a class's name, or {{class_path: NAME, init_args: {{…}}}}, got {item!r}")
+    name, arguments = item["class_path"], dict(item.get("init_args") or {})
+    target = import_path(name, f"trainer.{key}") if "." in name else vars(kind.module).get(name)
+    if not (isinstance(target, type) and issubclass(target, kind.bases)):
+        allowed = [n for n, c in vars(kind.module).items() if isinstance(c, type) and issubclass(c, kind.bases)]
+        hint = nearest(name, allowed)
+        hint = hint if "did you mean" in hint else f"give a class of {kind.module.__name__}, or an importable path"
+        raise UserError(f"trainer.{key}: {name} is no {kind.bases[0].__name__}; {hint}")
+    check_arguments(target, arguments, f"trainer.{key}.init_args")
+    with usable(f"trainer.{key} {name}"):
+        return target(**arguments)

@@ -1,0 +1,149 @@
+"""What a run is made from: a composed configuration with every key checked and every value written out."""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from gan.base.choices import check_arguments, completed, foreign_names, import_from, import_path, merge, named, nearest
+from gan.base.errors import UserError
+from gan.data.datamodule import ImageDataModule
+from gan.data.dataset import DATASETS, importable
+from gan.engine.formats import FORMAT, completed_recipe
+from gan.engine.game import AdversarialModule
+from gan.engine.recipe import Recipe
+from gan.runs.callbacks.checkpoints import Checkpoints
+from gan.runs.callbacks.evaluation import Evaluation
+from gan.runs.callbacks.image_grid import ImageGrid
+from gan.runs.callbacks.scalars import Scalars
+from gan.runs.config import Part, check_keys, composed
+from gan.runs.objects import named_classes
+from gan.runs.trainer import TRAINER_DEFAULTS
+from gan.variants import VARIANTS
+
+# Section -> the class that its keys are arguments of.
+CALLBACKS: dict[str, Any] = {
+    **{"scalars": Scalars, "image_grid": ImageGrid, "evaluation": Evaluation, "checkpoints": Checkpoints}
+}
+HIDDEN = {"evaluation": {"data"}}  # arguments that only Python code can give
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`tree` is the run's config.yaml; the recipe in it is `recipe`."""
+
+    tree: dict[str, Any]
+    variant: type[AdversarialModule]
+    recipe: Recipe
+
+
+def plan(parts: Sequence[Part]) -> Plan:
+    """The parts of a configuration as one that says everything; UserError for what cannot be meant."""
+    for part in parts:
+        for section in ("trainer", *CALLBACKS):
+            check_keys(part.tree.get(section, {}), arguments(section), section, part.where)
+    recorded, change = composed(parts)
+    base = recorded.tree if recorded else {}
+    top = {key: value for key, value in (base | change).items() if value is not None}
+    seed = top.get("seed_everything", 1)
+    import_from(top.get("pythonpath"))
+    variant = variant_class({**base.get("model", {}), **change.get("model", {})}.get("class_path"))
+    # Changes over what a run recorded, which may be another class's values, or over the class's own.
+    whole = recorded_recipe(recorded) if recorded else variant.defaults.to_dict()
+    recipe = Recipe.from_dict(merge(whole, change.get("model", {}).get("recipe", {}), remove=True))
+    model = {
+        "class_path": f"{variant.__module__}.{variant.__qualname__}",
+        "init_args": {"recipe": recipe.to_dict()},
+    }
+    directory = top.get("run") or str(Path("runs") / _name(parts) / variant.__name__ / f"seed_{seed}")
+    tree = {
+        **{"format": FORMAT, "model": model, "seed_everything": seed, "run": directory},
+        "data": complete_data(_data_over(base.get("data", {}), change.get("data", {}))),
+        "trainer": TRAINER_DEFAULTS | _over(base.get("trainer", {}), change.get("trainer", {})),
+    }
+    for section, callback in CALLBACKS.items():
+        tree[section] = arguments(section) | _over(base.get(section, {}), change.get(section, {}))
+        check_arguments(callback, tree[section], section)
+    if imported(tree):
+        tree["pythonpath"] = top.get("pythonpath", str(Path.cwd()))
+    return Plan(tree, variant, recipe)
+
+
+def arguments(section: str) -> dict[str, Any]:
+    """The keys of a section, with their defaults."""
+    target = CALLBACKS.get(section, pl.Trainer)
+    hidden = HIDDEN.get(section, set())
+    return {name: p.default for name, p in inspect.signature(target).parameters.items() if name not in hidden}
+
+
+def imported(tree: dict[str, Any]) -> list[str]:
+    """Names by which a resolved configuration imports code from outside `gan` and Lightning."""
+    data = importable(tree["data"]["name"])
+    return [
+        *foreign_names(tree["model"]),
+        *foreign_names(data, called=True),
+        *(n for n in foreign_names(list(named_classes(tree["trainer"]))) if not n.startswith("pytorch_lightning.")),
+    ]
+
+
+def variant_class(name: str | None) -> type[AdversarialModule]:
+    """A variant by its registered name or importable path."""
+    if name is None:
+        raise UserError(f"no variant is named; give --model NAME or a config. Allowed: {', '.join(sorted(VARIANTS))}")
+    if name in VARIANTS:
+        return VARIANTS[name]
+    if "." not in name:
+        raise UserError(f"model: unknown variant {name!r}; {nearest(name, VARIANTS)}")
+    found = import_path(name, "model")
+    if not (isinstance(found, type) and issubclass(found, AdversarialModule)):
+        raise UserError(f"model: {name} is not a variant (a subclass of gan.engine.game.AdversarialModule)")
+    return found
+
+
+def recorded_recipe(part: Part) -> dict[str, Any]:
+    """The recipe of a run's own file, with every value."""
+    recipe = part.tree.get("model", {}).get("recipe", {})
+    return completed_recipe(recipe) if part.format == 1 else recipe
+
+
+def _over(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """`change` over `base`; a null in it removes a key of the section."""
+    removed = {key for key, value in change.items() if value is None}
+    return {key: value for key, value in merge(base, change).items() if key not in removed}
+
+
+def _data_over(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """The same, where the data set's choice has keys of its own, and another data set keeps the root alone."""
+    before, now = base.get("name") or {}, change.get("name") or {}
+    if now.get("name", before.get("name")) != before.get("name"):
+        base = {key: value for key, value in base.items() if key == "root"}
+        before = {}
+    return _over(base, change) | {"name": merge(before, now, remove=True)}
+
+
+def complete_data(data: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `ImageDataModule`, all of them, the data set's own parameters too."""
+    defaults = {name: p.default for name, p in inspect.signature(ImageDataModule).parameters.items()}
+    choice = {"name": defaults["name"], **data["name"]}
+    if choice["name"] in DATASETS:
+        own = inspect.signature(DATASETS[choice["name"]]).parameters
+        for key in choice.keys() - {"name"} - own.keys():  # may be a misspelt key of the module
+            raise UserError(
+                f"data set {choice['name']!r}: unknown key {f'data.{key}'!r}; {nearest(key, own.keys() | defaults)}"
+            )
+    choice = completed(choice, DATASETS, "data.name")
+    data = defaults | data | {"name": choice}
+    splits = getattr(named(choice["name"], DATASETS, "data.name"), "splits", None)
+    if data["split"] is None and splits:
+        data["split"] = splits[0]
+    return data
+
+
+def _name(parts: Sequence[Part]) -> str:
+    """Of the run: the last config that says something about the model names it, not one that only says where to run."""
+    named = [part.name for part in parts if part.name and "model" in part.tree]
+    others = [part.name for part in parts if part.name]
+    return (named[-1:] or others[:1] or ["fit"])[0]

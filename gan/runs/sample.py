@@ -1,0 +1,92 @@
+"""`sample`: images from a trained generator, and how a command's path becomes that generator."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan.base.choices import import_from
+from gan.base.errors import UserError
+from gan.runs.config import read_config
+from gan.runs.directory import CONFIG, PROVENANCE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gan.engine.sampling import Sampler
+
+MAX_SAMPLES = 1_000_000
+COLUMNS = 10  # of a grid
+
+
+def sample(
+    path: str | Path,
+    num: int = 100,
+    seed: int = 0,
+    label: int | None = None,
+    *,
+    interpolate: bool = False,
+    checkpoint: str | None = None,
+    weights: str | None = None,
+    allow_import: Collection[str] = (),
+) -> "Tensor":
+    """uint8 images (num, C, H, W) of a run, a checkpoint or a snapshot: `gan.sample("runs/…", 64)`.
+
+    Args:
+        path: the run, whose last checkpoint is taken, or a file.
+        num: images.
+        seed: of the noise.
+        label: the class, of a conditional generator; by default each in turn.
+        interpolate: rows of ten from one latent to another.
+        checkpoint: of a run, `last` or `best`.
+        weights: `raw` or `ema`; by default the averaged ones where there are.
+        allow_import: packages outside `gan` that its code may come from.
+
+    Raises UserError, in one line, for a mistake.
+    """
+    check_num(num, 1)
+    if interpolate and num % COLUMNS:
+        raise UserError(f"--interpolate draws rows of {COLUMNS}: --num must be a multiple of it, got {num}")
+    sampler = generator(path, generator_file(path, checkpoint), weights, allow_import)
+    if label is not None and not 0 <= label < sampler.num_classes:
+        allowed = f"0 to {sampler.num_classes - 1}" if sampler.num_classes else "none: the generator is unconditional"
+        raise UserError(f"--class {label}: no class of this generator; allowed: {allowed}")
+    if interpolate:
+        return sampler.interpolate(num // COLUMNS, COLUMNS, seed, label)
+    return sampler.sample(num, seed, label=label)
+
+
+def check_num(num: int, least: int) -> None:
+    """UserError for a number of images that cannot be drawn."""
+    if not isinstance(num, int) or isinstance(num, bool) or not least <= num <= MAX_SAMPLES:
+        raise UserError(f"--num must be from {least} to {MAX_SAMPLES}, got {num!r}")
+
+
+def generator_file(path: str | Path, checkpoint: str | None) -> Path:
+    """The checkpoint or snapshot that a path stands for."""
+    if checkpoint not in (None, "last", "best"):
+        raise UserError(f"--checkpoint must be last or best, got {checkpoint!r}")
+    if checkpoint and Path(path).is_file():
+        raise UserError(f"--checkpoint {checkpoint} is for a run; {path} is a file")
+    from gan.runs.checkpoint import find_checkpoint  # torch takes seconds to import
+
+    return find_checkpoint(Path(path), checkpoint or "last")
+
+
+def generator(path: str | Path, file: Path, weights: str | None, allow_import: Collection[str]) -> "Sampler":
+    """The generator in a file; what `allow_import` allows is found where its run found it."""
+    if weights not in (None, "raw", "ema"):
+        raise UserError(f"--weights must be raw or ema, got {weights!r}")
+    if allow_import:
+        import_from(run_config(path).get("pythonpath"))
+    from gan.runs.checkpoint import load
+
+    return load(file, allow_import, weights)
+
+
+def run_config(path: str | Path) -> dict[str, Any]:
+    """The configuration of the run that `path` is or lies in; empty for a file outside any run."""
+    path = Path(path)
+    for directory in (path, path.absolute().parent, path.absolute().parent.parent):
+        if (directory / CONFIG).is_file() and (directory / PROVENANCE).is_file():
+            return read_config(directory / CONFIG).tree
+    return {}

@@ -1,0 +1,93 @@
+"""YAML as configurations need it: 1e-4 is a number, a key is given once, and a hostile file stays small."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gan.base.errors import UserError
+
+MAX_BYTES = 1_000_000  # of a file
+MAX_VALUES, MAX_DEPTH = 100_000, 50  # of what it stands for: aliases make much of little
+MERGE = "tag:yaml.org,2002:merge"  # `<<`, whose keys give way to a mapping's own
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 with 1e-4 read as the number that it is, and without a second value for a key."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[Any, int] = {}
+        for key, _ in node.value:
+            if key.tag == MERGE or not isinstance(key, yaml.ScalarNode):
+                continue
+            line = key.start_mark.line + 1
+            if (key.tag, key.value) in lines:
+                where = f"in line {lines[key.tag, key.value]} and in line {line}"
+                raise UserError(f"the key {key.value!r} is given twice, {where}; remove one of them")
+            lines[key.tag, key.value] = line
+        return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > MAX_VALUES:
+            raise UserError(f"stands for more than {MAX_VALUES:,} values")
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)$|^[-+]?\.[0-9]+(?:[eE][-+]?[0-9]+)?$"),
+    list("-+.0123456789"),
+)
+
+
+def parse_value(text: str, where: str) -> Any:
+    """A flag's value, read as YAML."""
+    try:
+        return _load(text)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"{where}: cannot read {text[:80]!r} as YAML ({_first_line(error)})") from None
+
+
+def read_yaml(path: Path, where: str) -> dict[str, Any]:
+    """A file that holds a mapping. UserError, which begins with `where`, for anything else."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise UserError(f"has more than {MAX_BYTES:,} bytes; a configuration is small")
+        tree = _load(content.decode("utf-8"))
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
+        raise UserError(f"{where}: not readable as YAML ({' '.join(str(error).split())[:160]})") from None
+    if not isinstance(tree, Mapping):
+        raise UserError(f"{where}: must be a mapping of keys such as model, data and trainer")
+    return dict(tree)
+
+
+def _load(text: str) -> Any:
+    tree = yaml.load(text, _Loader)  # a SafeLoader
+    if text.count("*"):  # only aliases make more values than there are characters, or a value within itself
+        _count(tree)
+    return tree
+
+
+def _count(tree: Any) -> None:
+    """UserError for a tree that is too large to walk."""
+    stack, count = [(tree, 0)], 0
+    while stack:
+        value, depth = stack.pop()
+        items = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        count += len(items)
+        if count > MAX_VALUES or depth > MAX_DEPTH:
+            raise UserError(f"stands for more than {MAX_VALUES:,} values, or for some within themselves")
+        stack += [(item, depth + 1) for item in items]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:160]

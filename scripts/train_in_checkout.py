@@ -119,7 +119,7 @@ def hand_in_masks() -> None:
     def forward(self: Any, inputs: Tensor, *rest: object) -> Tensor:
         if not self.training or not self.p:
             return inputs
-        by_channel = "2d" in type(self).__name__
+        by_channel = "2d" in type(self).__name__ or getattr(self, "channels", False)
         shape = (*inputs.shape[:2], *[1] * (inputs.ndim - 2)) if by_channel else inputs.shape
         kept = torch.rand(shape, generator=torch.Generator().manual_seed(next(numbers))) >= self.p
         return inputs * kept / (1 - self.p)

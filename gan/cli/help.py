@@ -20,6 +20,7 @@ Train a GAN. Later configs and flags win, key by key; null removes a key. Values
   --image_grid.every_n_steps=N      also .num_images
   --scalars.every_n_steps=N
   --seed_everything=N               default 1
+  --seeds.SOURCE=N                  another seed for init, order, noise or dropout alone
   --run DIR                         default runs/<config>/<variant>/seed_<n>
   --overwrite                       empty a used run directory first
   --print_config                    print the resolved configuration, every recipe field, and stop

@@ -11,7 +11,6 @@ from typing import Any
 
 from gan.base.choices import thawed, without_nulls
 from gan.base.errors import UserError
-from gan.base.streams import Seeds
 
 FORMAT = 2  # of config.yaml, checkpoints and snapshots
 REGISTRIES = {  # field of a recipe -> registry of its choice, or of the choices in it
@@ -49,7 +48,7 @@ def completed_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
 
     What is named by an importable path keeps its own defaults, which are unknown here.
     """
-    defaults = json.loads(Path(__file__).with_name("format_1.json").read_text(encoding="utf-8"))
+    defaults = _defaults()
     recipe = defaults["recipe"] | without_nulls(thawed(values))
     for field, registry in REGISTRIES.items():
         known = defaults[registry]
@@ -68,6 +67,15 @@ def completed_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
     return recipe
 
 
+def completed_data(choice: Any) -> dict[str, Any]:
+    """A data set's choice of format 1 with the defaults of its day."""
+    return _completed(choice, _defaults()["DATASETS"])
+
+
+def _defaults() -> dict[str, Any]:
+    return json.loads(Path(__file__).with_name("format_1.json").read_text(encoding="utf-8"))
+
+
 def _completed(choice: Any, known: Mapping[str, Any]) -> dict[str, Any]:
     """A choice with the defaults that its name had."""
     given = {"name": choice} if isinstance(choice, str) else choice
@@ -82,7 +90,7 @@ def upgraded_state(state: Mapping[str, Any], global_step: int) -> dict[str, Any]
         "format": FORMAT,
         "variant": state["variant"],
         "run_seed": state["run_seed"],
-        "seeds": Seeds.of(state["run_seed"]).to_dict(),
+        "seeds": dict.fromkeys(("init", "order", "noise", "dropout"), state["run_seed"]),
         "images_seen": state["images_seen"],
         "updates": {"generator": global_step, "discriminator": state["discriminator_updates"]},
         "round": {"position": state["turn"], "one_sided": state["one_sided"], "latent": state["latent"]},

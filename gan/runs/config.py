@@ -14,7 +14,7 @@ from gan.engine.formats import recorded_format
 from gan.runs.directory import RESOLVED
 from gan.runs.yaml_files import read_yaml
 
-SECTIONS = ("data", "trainer", "scalars", "image_grid", "evaluation", "checkpoints")
+SECTIONS = ("seeds", "data", "trainer", "scalars", "image_grid", "evaluation", "checkpoints")
 KEYS = ("model", *SECTIONS, "seed_everything", "run")
 # Besides, in a run's own file: its format, and the folder that code outside this package was imported from.
 RECORDED = ("format", "pythonpath")

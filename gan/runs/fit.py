@@ -29,6 +29,7 @@ def fit(
     *,
     model: str | Section | None = None,
     recipe: Section | None = None,
+    seeds: Section | None = None,
     data: Section | None = None,
     trainer: Section | None = None,
     scalars: Section | None = None,
@@ -48,6 +49,7 @@ def fit(
         config: files, or shipped configs by name.
         model: the variant's name, an importable path, or {class_path: …, recipe: …}.
         recipe: a diff of the variant's values, as {FIELD: VALUE}.
+        seeds: of init, order, noise or dropout, where they are not to be the run's.
         data: name, root, source, split, and the data set's own parameters.
         trainer: arguments of Lightning's Trainer.
         scalars: every_n_steps.

@@ -10,9 +10,10 @@ import pytorch_lightning as pl
 
 from gan.base.choices import check_arguments, completed, foreign_names, import_from, import_path, merge, named, nearest
 from gan.base.errors import UserError
+from gan.base.streams import Seeds
 from gan.data.datamodule import ImageDataModule
 from gan.data.dataset import DATASETS, importable
-from gan.engine.formats import FORMAT, completed_recipe
+from gan.engine.formats import FORMAT, completed_data, completed_recipe
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
 from gan.runs.callbacks.checkpoints import Checkpoints
@@ -61,7 +62,8 @@ def plan(parts: Sequence[Part]) -> Plan:
     directory = top.get("run") or str(Path("runs") / _name(parts) / variant.__name__ / f"seed_{seed}")
     tree = {
         **{"format": FORMAT, "model": model, "seed_everything": seed, "run": directory},
-        "data": complete_data(_data_over(base.get("data", {}), change.get("data", {}))),
+        "seeds": _seeds(_over(base.get("seeds", {}), change.get("seeds", {})), seed),
+        "data": complete_data(_data_over(recorded_data(recorded), change.get("data", {}))),
         "trainer": TRAINER_DEFAULTS | _over(base.get("trainer", {}), change.get("trainer", {})),
     }
     for section, callback in CALLBACKS.items():
@@ -107,6 +109,17 @@ def recorded_recipe(part: Part) -> dict[str, Any]:
     """The recipe of a run's own file, with every value."""
     recipe = part.tree.get("model", {}).get("recipe", {})
     return completed_recipe(recipe) if part.format == 1 else recipe
+
+
+def recorded_data(part: Part | None) -> dict[str, Any]:
+    """The section `data` of a run's own file, with every value of the data set's choice; empty without a file."""
+    data = part.tree.get("data", {}) if part else {}
+    return data | {"name": completed_data(data["name"])} if part and part.format == 1 and data.get("name") else data
+
+
+def _seeds(given: dict[str, Any], run_seed: int) -> dict[str, int | None]:
+    """A seed for each source of randomness; None for the run's."""
+    return {name: given.get(name) for name in Seeds.of(run_seed, given).to_dict()}
 
 
 def _over(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

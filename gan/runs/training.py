@@ -112,7 +112,7 @@ def _build(whole: Plan, directory: Path, first_step: int | None) -> Run:
         callbacks.append(Progress())
     pl.seed_everything(tree["seed_everything"], workers=True, verbose=False)
     data = ImageDataModule(**tree["data"])
-    model = whole.variant(whole.recipe, data.image_shape, data.num_classes)
+    model = whole.variant(whole.recipe, data.image_shape, data.num_classes, tree["seeds"])
     trainer = build_trainer(arguments, callbacks, directory)
     if trainer.is_global_zero:  # where mistakes show; for the others Lightning prepares the data, once a node
         data.prepare_data()

@@ -6,7 +6,8 @@ import pytorch_lightning as pl
 from torch import Tensor
 from torch.nn.functional import pdist
 
-from gan.runs.callbacks.clock import due, whole, write
+from gan.base.errors import whole
+from gan.runs.callbacks.clock import due, write
 
 
 class Diversity(pl.Callback):

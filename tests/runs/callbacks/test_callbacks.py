@@ -79,7 +79,7 @@ class Losses(pl.Callback):
         self.seen = []
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        self.seen.append((trainer.global_step, {tag: float(value) for tag, value in outputs.items()}))
+        self.seen.append((trainer.global_step, {tag: float(value) for tag, value in outputs["scalars"].items()}))
 
 
 ROUNDS = [{}, {"d_steps": 3}, {"g_steps": 2}, {"d_steps": 2, "g_steps": 2, "latent": "fresh"}]

@@ -1,12 +1,15 @@
 """Train, measure and compare small-image GANs on PyTorch Lightning."""
 
-from importlib.metadata import version
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gan.runs.checkpoint import load
 
-__version__ = version("gan")  # pyproject.toml says it
+try:
+    __version__ = importlib.metadata.version("gan")  # pyproject.toml says it
+except importlib.metadata.PackageNotFoundError:  # a checkout on PYTHONPATH, not installed
+    __version__ = "0+checkout"
 __all__ = ["__version__", "load"]
 
 

@@ -1,4 +1,4 @@
-"""Whether every variant does on an NVIDIA GPU what it does on a CPU: one command, one JSON file, rows that pass or fail.
+"""Whether every variant does on an NVIDIA GPU what it does on a CPU: one command, one file of rows that pass or fail.
 
     python scripts/gpu_check.py --data-root DIR --minutes 8 --out FILE.json
     python scripts/gpu_check.py --device cpu --quick --minutes 1 --out FILE.json      # rehearsal with tiny networks
@@ -45,13 +45,13 @@ sys.path.insert(0, str(ROOT))
 import gpu_check_parts as parts  # noqa: E402
 import pytorch_lightning as pl  # noqa: E402
 import torch  # noqa: E402
-from gpu_check_parts import Check, Cut, Failed, Job, NotApplicable  # noqa: E402
+from gpu_check_parts import Check, CutError, FailError, Job, NotApplicableError  # noqa: E402
 
 from gan.base.errors import UserError  # noqa: E402
 from gan.runs.provenance import commit  # noqa: E402
 from gan.variants import VARIANTS  # noqa: E402
 
-QUICK = ("GoodfellowGAN", "UpsamplingDCGAN")  # dropout in both; one refuses nothing of a CPU, one has convolutions
+QUICK = ("GoodfellowGAN", "UpsamplingDCGAN")  # linear layers and convolutions, dropout in both
 BAD = ("fail", "error")
 
 
@@ -82,16 +82,16 @@ class Pair:
         rows = self._rows(variant)
         figures = {"backend": "gloo", "processes": rows}
         if not all(row["finite"] for row in rows):
-            raise Failed("a weight is not finite", figures)
+            raise FailError("a weight is not finite", figures)
         if rows[0]["weights"] != rows[1]["weights"]:
-            raise Failed("the processes have different weights", figures)
+            raise FailError("the processes have different weights", figures)
         for what in ("latent", "images"):
             if rows[0][what] == rows[1][what]:
-                raise Failed(f"both processes have the same {what}", figures)
+                raise FailError(f"both processes have the same {what}", figures)
         return figures
 
     def _rows(self, variant: str) -> list[dict[str, Any]]:
-        """What both say about a variant. Raises Cut at the deadline, and RuntimeError if one breaks."""
+        """What both say about a variant. Raises CutError at the deadline, and RuntimeError if one breaks."""
         if not self.running:
             self._start(self.check.variants[self.check.variants.index(variant) :])
         while True:
@@ -106,7 +106,7 @@ class Pair:
                 raise RuntimeError(broken[0] if broken else f"a process ended: {self._errors()[-250:]}")
             if time.monotonic() >= self.check.deadline:
                 self.stop()
-                raise Cut("no time was left")
+                raise CutError("no time was left")
             time.sleep(0.05)
 
     def _start(self, variants: list[str]) -> None:
@@ -183,11 +183,11 @@ def outcome(job: Job, late: bool) -> tuple[str, dict[str, Any], str]:
         return "pass", figures, figures.pop("message", "")
     except UserError as error:
         return "refused" if job.refused else "fail", {}, str(error)
-    except NotApplicable as reason:
+    except NotApplicableError as reason:
         return "n/a", {}, str(reason)
-    except Cut as reason:
+    except CutError as reason:
         return "cut", {}, str(reason)
-    except Failed as failure:
+    except FailError as failure:
         return "fail", failure.figures, str(failure)
     except Exception as error:  # whatever one row meets, the others go on
         return "error", {}, one_line(error)
@@ -257,7 +257,6 @@ def main(words: list[str] | None = None) -> int:
     options = parser.parse_args(words)
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("no CUDA device here; --device cpu --quick is the rehearsal")
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     variants = options.variants or (QUICK if options.quick else list(VARIANTS))
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -287,4 +286,6 @@ def main(words: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    for name in ("pytorch_lightning", "lightning_fabric"):  # which tell every start of every trainer
+        logging.getLogger(name).setLevel(logging.ERROR)
     sys.exit(main())

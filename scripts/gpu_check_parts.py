@@ -1,4 +1,4 @@
-"""The parts of gpu_check: each yields jobs, one a variant and precision, that return a row's figures or say what is wrong.
+"""The parts of gpu_check: a function for a variant and a precision returns the figures of a row, or says what is wrong.
 
 train           finite losses and weights after 50 updates; steps per second of the last 40
 losses          the first loss of each network is the CPU's in 32-true: same weights, images, latents and masks
@@ -52,7 +52,7 @@ FID_SHARE = 1e-2  # largest relative difference of their Fréchet distances
 SMALL_SCALE = 256.0  # of 16-mixed in `losses`: the default 65,536 may skip the first update
 
 
-class Failed(Exception):
+class FailError(Exception):
     """What is not as it should be, with the figures that show it."""
 
     def __init__(self, message: str, figures: dict[str, Any]) -> None:
@@ -60,11 +60,11 @@ class Failed(Exception):
         self.figures = figures
 
 
-class NotApplicable(Exception):
+class NotApplicableError(Exception):
     """Why this device cannot show it."""
 
 
-class Cut(Exception):
+class CutError(Exception):
     """The time of the part is over."""
 
 
@@ -110,7 +110,7 @@ class Check:
 
 
 def _not_applicable(reason: str) -> dict[str, Any]:
-    raise NotApplicable(reason)
+    raise NotApplicableError(reason)
 
 
 def refused(recipe: Recipe, precision: str) -> bool:
@@ -146,16 +146,9 @@ def make(check: Check, variant: str, seed: int = 1) -> AdversarialModule:
     return VARIANTS[variant](recipe)
 
 
-def train(
-    check: Check,
-    module: AdversarialModule,
-    steps: int,
-    *callbacks: pl.Callback,
-    ckpt: Path | None = None,
-    **settings: Any,
-) -> pl.Trainer:
-    """Train up to update `steps` with a bare trainer, by default on the device of the check."""
-    device = settings.pop("device", check.device)
+def train(check: Check, module: AdversarialModule, steps: int, *callbacks: pl.Callback, **settings: Any) -> pl.Trainer:
+    """Train up to update `steps` with a bare trainer, on the device of the check unless the settings name one."""
+    device, ckpt_path = settings.pop("device", check.device), settings.pop("ckpt_path", None)
     quiet = dict.fromkeys(("enable_progress_bar", "enable_model_summary", "enable_checkpointing", "logger"), False)
     trainer = pl.Trainer(
         max_steps=steps,
@@ -166,7 +159,7 @@ def train(
         profiler=NoProfiler(),
         **{"default_root_dir": check.folder, **quiet, **settings},
     )
-    trainer.fit(module, datamodule=check.data, ckpt_path=ckpt, weights_only=True)
+    trainer.fit(module, datamodule=check.data, ckpt_path=ckpt_path, weights_only=True)
     return trainer
 
 
@@ -230,9 +223,9 @@ def train_part(check: Check, variant: str, precision: str) -> dict[str, Any]:
     }
     for name, values in watch.losses.items():
         if not finite(values):
-            raise Failed(f"{name} is not finite", figures)
+            raise FailError(f"{name} is not finite", figures)
     if not finite(list(module.state_dict().values())):
-        raise Failed("a weight is not finite", figures)
+        raise FailError("a weight is not finite", figures)
     return figures
 
 
@@ -274,7 +267,7 @@ def losses_part(check: Check, variant: str, precision: str) -> dict[str, Any]:
     difference = max(abs(here[name] - cpu[name]) / max(1.0, abs(cpu[name])) for name in cpu)
     figures = {"cpu": cpu, "here": here, "difference": difference, "tolerance": TOLERANCES[precision]}
     if not difference <= TOLERANCES[precision]:  # NaN, too
-        raise Failed(f"differs by {difference:.2g}, allowed {TOLERANCES[precision]:.0e}", figures)
+        raise FailError(f"differs by {difference:.2g}, allowed {TOLERANCES[precision]:.0e}", figures)
     return figures
 
 
@@ -290,7 +283,7 @@ def resume_part(check: Check, variant: str, precision: str) -> dict[str, Any]:
             figures = resumed(check, variant, precision)
         figures["message"] = f"not deterministic: {str(error).split(' does not have')[0][:120]}"
     if not figures["difference"] <= (NEAR if "message" in figures else 0.0):
-        raise Failed(f"differs by {figures['difference']:.2g} from the straight run", figures)
+        raise FailError(f"differs by {figures['difference']:.2g} from the straight run", figures)
     return figures
 
 
@@ -300,10 +293,10 @@ def resumed(check: Check, variant: str, precision: str) -> dict[str, Any]:
     train(check, straight, 6, precision=precision)
     train(check, make(check, variant), 3, precision=precision).save_checkpoint(path)
     fresh = make(check, variant, seed=2)  # other weights and another random state, as in a new process
-    train(check, fresh, 6, ckpt=path, precision=precision)
+    train(check, fresh, 6, ckpt_path=path, precision=precision)
     a, b = straight.state_dict(), fresh.state_dict()
     if not finite(list(a.values())):
-        raise Failed("a weight of the straight run is not finite", {})
+        raise FailError("a weight of the straight run is not finite", {})
     return {"difference": max(float((a[name].double() - b[name].double()).abs().max()) for name in a)}
 
 
@@ -331,9 +324,9 @@ def outputs_part(check: Check, variant: str, precision: str) -> dict[str, Any]:
         "report": evaluation.report["fid"] if evaluation.report else None,
     }
     if not abs(here - cpu) <= FID_SHARE * cpu:
-        raise Failed(f"FID {here:.4g} here, {cpu:.4g} on a CPU", figures)
+        raise FailError(f"FID {here:.4g} here, {cpu:.4g} on a CPU", figures)
     if not figures["mean_grey_levels"] <= GREY_LEVELS:
-        raise Failed(f"images differ by {figures['mean_grey_levels']:.2g} grey levels on average", figures)
+        raise FailError(f"images differ by {figures['mean_grey_levels']:.2g} grey levels on average", figures)
     return figures
 
 
@@ -347,16 +340,16 @@ def _few(check: Check) -> LoadedData:
 def syncs_part(check: Check, variant: str, precision: str) -> dict[str, Any]:
     """Waits of the host in 10 batches after a warm-up; those of the scaler of 16-mixed are its own."""
     if check.device == "cpu":
-        raise NotApplicable("cpu: not applicable")
+        raise NotApplicableError("cpu: not applicable")
     module = make(check, variant)
     batches = count_syncs(module)
-    train(check, module, check.steps(10, 4), precision=precision)
+    train(check, module, check.steps(15, 4), precision=precision)
     counted = batches[-10:]
     places = Counter(place for batch in counted for place in batch)
     own = sum(count for place, count in places.items() if not place.startswith("grad_scaler.py"))
     figures = {"batches": len(counted), "per_batch": sum(map(len, counted)) / len(counted), "places": dict(places)}
     if own:
-        raise Failed(f"{own} waits in {len(counted)} batches, at {', '.join(places)}", figures)
+        raise FailError(f"{own} waits in {len(counted)} batches, at {', '.join(places)}", figures)
     return figures
 
 
@@ -391,9 +384,9 @@ def one_process_part(check: Check, variant: str, precision: str) -> dict[str, An
         train(check, alone, check.steps(5, 2))
     figures = {"backend": backend, **together, "without_ddp": digest(*alone.parameters())}
     if not together["finite"]:
-        raise Failed("a weight is not finite", figures)
+        raise FailError("a weight is not finite", figures)
     if figures["weights"] != figures["without_ddp"]:
-        raise Failed("other weights than without DDP", figures)
+        raise FailError("other weights than without DDP", figures)
     return figures
 
 

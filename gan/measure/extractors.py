@@ -108,7 +108,7 @@ def exact_float32() -> Iterator[None]:
     """Products of float32 matrices in float32: no TF32 and no bfloat16, which "high" and "medium" ask for.
 
     `torch.set_float32_matmul_precision("medium")` moves features even on a CPU, and cuDNN's convolutions use TF32
-    by default; a metric must depend on neither.
+    by default; a metric must depend on neither (docs/gpu.md, row `outputs`).
     """
     backends: Any = torch.backends
     changes: list[tuple[Callable[[Any], None], Any, Any]]  # how to set, value before, value here

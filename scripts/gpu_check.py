@@ -115,6 +115,8 @@ class Pair:
             port = str(free.getsockname()[1])
         other = ("RANK", "WORLD_SIZE", "GROUP_RANK", "SLURM_", "TORCHELASTIC_")  # of whatever launched this process
         outside = {name: value for name, value in os.environ.items() if not name.startswith(other)}
+        if self.check.device == "cuda":
+            outside.setdefault("GLOO_SOCKET_IFNAME", "lo")  # one machine, whose own name nobody need resolve
         words = ["--device", self.check.device, *["--quick"] * self.check.quick, "--variants", *variants]
         words += ["--data-root", self.check.data_root] if self.check.data_root else []
         for rank, file in enumerate(self.files):
@@ -127,7 +129,7 @@ class Pair:
 
     def _errors(self) -> str:
         """What they wrote on stderr, in one line."""
-        return " ".join(" ".join(file.with_suffix(".err").read_text().split()) for file in self.files)
+        return " ".join(word for file in self.files for word in file.with_suffix(".err").read_text().split())
 
     def stop(self) -> None:
         """End both."""
@@ -235,7 +237,9 @@ def summary(rows: list[dict[str, Any]]) -> str:
         if "steps_per_second" in row["figures"]:
             entry = f"{row['precision']} {row['figures']['steps_per_second']:.1f}"
             speeds.setdefault(row["variant"], []).append(entry)
-    lines += ["", "steps per second"] + [f"{variant:22}{', '.join(entries)}" for variant, entries in speeds.items()]
+    lines += ["", "steps per second"] * bool(speeds) + [
+        f"{variant:22}{', '.join(entries)}" for variant, entries in speeds.items()
+    ]
     bad = [row for row in rows if row["result"] in BAD]
     lines += [""] + [f"{r['result']}: {r['part']} {r['variant']} {r['precision']}: {r['message']}" for r in bad]
     return "\n".join([*lines, f"{len(bad)} of {len(rows)} rows failed"])

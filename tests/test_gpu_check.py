@@ -99,6 +99,46 @@ def test_processes_without_time_are_cut(script, check):
     assert not pair.running
 
 
+SAYS = {"weights": "w", "finite": True}
+FAKE_CHILD = """
+import json, os, sys, time
+rank, file = os.environ["NODE_RANK"], sys.argv[sys.argv.index("--out") + 1]
+rows = {rows!r}
+row = rows[int(rank)]
+if row is not None:
+    with open(file, "a") as lines:
+        lines.write(json.dumps({{"variant": "UpsamplingDCGAN", "latent": rank, "images": rank, **row}}) + "\\n")
+    time.sleep(60)
+sys.exit("lost")
+"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "message"),
+    [
+        ((SAYS, SAYS), None, ""),
+        ((SAYS, {**SAYS, "weights": "other"}), "FailError", "the processes have different weights"),
+        ((SAYS, {**SAYS, "latent": "0"}), "FailError", "both processes have the same latent"),
+        ((SAYS, {**SAYS, "finite": False}), "FailError", "a weight is not finite"),
+        ((SAYS, {"error": "ValueError: no"}), "RuntimeError", "ValueError: no"),
+        ((SAYS, None), "RuntimeError", "a process ended: lost"),
+    ],
+)
+def test_what_two_processes_may_say(script, check, tmp_path, monkeypatch, rows, error, message):
+    fake = tmp_path / "child.py"
+    fake.write_text(FAKE_CHILD.format(rows=rows))
+    monkeypatch.setattr(script, "__file__", str(fake))
+    pair = script.Pair(check)
+    try:
+        pair.compare("UpsamplingDCGAN")
+        found = (None, "")
+    except Exception as failure:
+        found = (type(failure).__name__, str(failure))
+    finally:
+        pair.stop()
+    assert found == (error, message)
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_what_16_mixed_refuses_is_what_the_check_expects(script, check, variant, monkeypatch):
     from gpu_check_parts import Watch, make, refused

@@ -89,6 +89,6 @@ class DeviceBatches:
     def _gather(self, rows: Tensor, indices: Tensor) -> Tensor:
         if self.home == self.device:
             return rows.index_select(0, indices)
-        pinned = self.device.type == "cuda"  # pinned memory makes the copy asynchronous
+        pinned = self.device.type == "cuda"  # the copy is then asynchronous; nobody has run it (docs/gpu.md)
         batch = torch.empty(len(indices), *rows.shape[1:], dtype=rows.dtype, pin_memory=pinned)
         return torch.index_select(rows, 0, indices, out=batch).to(self.device, non_blocking=True)

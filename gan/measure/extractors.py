@@ -110,7 +110,7 @@ def exact_float32() -> Iterator[None]:
     """Within it, float32 matrices are multiplied in float32: not in TF32 or bfloat16, as "high" and "medium" allow.
 
     `torch.set_float32_matmul_precision("medium")` changes features even on a CPU, and cuDNN's convolutions use TF32
-    by default. A metric must depend on neither.
+    by default. A metric must depend on neither (docs/gpu.md, row `outputs`).
     """
     backends: Any = torch.backends
     changes: list[tuple[Callable[[Any], None], Any, Any]]  # how to set, value before, value here

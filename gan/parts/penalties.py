@@ -149,7 +149,8 @@ def _uniform(shape: tuple[int, ...], noise: Generator, like: Tensor) -> Tensor:
 def _rolled(images: Tensor, shifts: Tensor) -> Tensor:
     """Images rolled along H and W by `shifts` (2,), like torch.roll.
 
-    torch.roll needs Python numbers, for which the program would have to wait until the device has computed them.
+    torch.roll needs Python numbers, for which the program would have to wait until the device has computed them. Row
+    `syncs` of docs/gpu.md counts such waits.
     """
     height, width = images.shape[2:]
     rows = (torch.arange(height, device=images.device) - shifts[0]) % height

@@ -14,11 +14,12 @@ LEVELS = 256  # of a random byte
 def drop_mask(shape: tuple[int, ...], p: float, device: torch.device, generator: Generator | None) -> Tensor:
     """A boolean mask of this shape that is True with probability p, for every p that a float64 holds.
 
-    On a CPU each element costs a random byte. A byte below floor(256 p) drops; one that equals it, 1 in 256, drops with
+    It is drawn where the generator is. On a CPU each element costs a random byte. A byte below floor(256 p) drops; one that equals it, 1 in 256, drops with
     the probability that is left, 256 p - floor(256 p), by a further random number.
     """
-    if device.type != "cpu":
-        return torch.empty(shape, device=device).bernoulli_(p, generator=generator).bool()
+    home = device if generator is None else generator.device
+    if home.type != "cpu":
+        return torch.empty(shape, device=home).bernoulli_(p, generator=generator).bool().to(device)
     count = math.prod(shape)
     words = torch.empty(-(-count // 8), dtype=torch.int64).random_(-(2**63), None, generator=generator)
     draws = words.view(torch.uint8)[:count]
@@ -28,7 +29,7 @@ def drop_mask(shape: tuple[int, ...], p: float, device: torch.device, generator:
     if rest:
         ties = (draws == level).nonzero().squeeze(1)
         dropped[ties] = torch.rand(len(ties), dtype=torch.float64, generator=generator) < rest
-    return dropped.view(shape)
+    return dropped.view(shape).to(device)
 
 
 class Dropout(nn.Module):

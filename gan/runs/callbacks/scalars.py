@@ -30,7 +30,7 @@ LAYOUT = {
 class Scalars(pl.Callback):
     """Writes means over the last `every_n_steps` generator updates; gradient norms and schedules of the last one.
 
-    Sums stay on the device in between, so that no step waits for it.
+    Sums stay on the device in between, so that no step waits for it (docs/gpu.md: row `syncs` counts the step's waits).
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:

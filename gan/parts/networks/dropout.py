@@ -14,8 +14,8 @@ LEVELS = 256  # of a random byte
 def drop_mask(shape: tuple[int, ...], p: float, device: torch.device, generator: Generator | None) -> Tensor:
     """A boolean mask of this shape that is True with probability p, for every p that a float64 holds.
 
-    It is drawn where the generator is. On a CPU each element costs a random byte. A byte below floor(256 p) drops; one that equals it, 1 in 256, drops with
-    the probability that is left, 256 p - floor(256 p), by a further random number.
+    It is drawn where the generator is. On a CPU each element costs a random byte. A byte below floor(256 p) drops; one
+    that equals it, 1 in 256, drops with the probability that is left, 256 p - floor(256 p), by a further random number.
     """
     home = device if generator is None else generator.device
     if home.type != "cpu":

@@ -23,8 +23,9 @@ def usable(what: str) -> Iterator[None]:
         raise UserError(f"{what}: cannot be used ({reason})") from error
 
 
-def whole(value: object, name: str, least: int = 0) -> int:
-    """Return `value` if it is a whole number of at least `least`. Raises UserError with its name if not."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UserError(f"{name} must be a whole number of at least {least}, got {value!r}")
+def whole(value: object, name: str, least: int = 0, most: int | None = None) -> int:
+    """`value`, a whole number of at least `least` and at most `most`. UserError, which names it, for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
+        allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise UserError(f"{name} must be a whole number {allowed}, got {value!r}")
     return value

@@ -3,15 +3,11 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gan.base.errors import UserError
-
-SEED_LIMIT = 2**32  # seeds of runs are below it
+from gan.base.seeds import Seeds
 
 
 def stream_seed(name: str, *parts: int) -> int:
@@ -27,32 +23,6 @@ def stream_seed(name: str, *parts: int) -> int:
 def stream(name: str, *parts: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator on `device` for the stream `name`."""
     return torch.Generator(device).manual_seed(stream_seed(name, *parts))
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """Seeds of the sources of randomness in training. Fixing one alone leaves its share of a score's spread out."""
-
-    init: int  # initial weights
-    order: int  # of the real images
-    noise: int  # latents, augmentations, penalties
-    dropout: int  # masks
-
-    @classmethod
-    def of(cls, run_seed: int, given: Mapping[str, Any] | None = None) -> "Seeds":
-        """The run's seed for each source, but for those given. UserError for what is no source or no seed."""
-        given = {name: seed for name, seed in (given or {}).items() if seed is not None}
-        names = tuple(cls.__dataclass_fields__)
-        for name, seed in given.items():
-            if name not in names:
-                raise UserError(f"seeds: unknown source {name!r}; allowed: {', '.join(names)}")
-            if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < SEED_LIMIT:
-                raise UserError(f"seeds.{name} must be a whole number from 0 to {SEED_LIMIT - 1}, got {seed!r}")
-        return cls(**{name: given.get(name, run_seed) for name in names})
-
-    def to_dict(self) -> dict[str, int]:
-        """Plain values."""
-        return asdict(self)
 
 
 class Streams:

@@ -11,6 +11,7 @@ from typing import Any
 
 from gan.base.choices import thawed, without_nulls
 from gan.base.errors import UserError
+from gan.base.seeds import Seeds
 
 FORMAT = 2  # of config.yaml, checkpoints and snapshots
 REGISTRIES = {  # field of a recipe -> registry of its choice, or of the choices in it
@@ -90,7 +91,7 @@ def upgraded_state(state: Mapping[str, Any], global_step: int) -> dict[str, Any]
         "format": FORMAT,
         "variant": state["variant"],
         "run_seed": state["run_seed"],
-        "seeds": dict.fromkeys(("init", "order", "noise", "dropout"), state["run_seed"]),
+        "seeds": Seeds.of(state["run_seed"]).to_dict(),
         "images_seen": state["images_seen"],
         "updates": {"generator": global_step, "discriminator": state["discriminator_updates"]},
         "round": {"position": state["turn"], "one_sided": state["one_sided"], "latent": state["latent"]},

@@ -12,7 +12,8 @@ from torch.optim import Optimizer
 
 from gan.base.errors import UserError
 from gan.base.images import pack, to_range
-from gan.base.streams import Seeds, Streams, drawing_from, part_processes
+from gan.base.seeds import Seeds
+from gan.base.streams import Streams, drawing_from, part_processes
 from gan.engine.building import (
     build_networks,
     names_classes,
@@ -63,9 +64,8 @@ class AdversarialModule(pl.LightningModule):
             {"recipe": self.recipe.to_dict(), "image_shape": list(image_shape), "num_classes": num_classes},
             logger=False,
         )
-        self._given_seeds = seeds
         self.run_seed: int = torch.initial_seed()
-        self.seeds = Seeds.of(self.run_seed, seeds)
+        self._given_seeds, self.seeds = seeds, Seeds.of(self.run_seed, seeds)
         with drawing_from("initial weights", self.seeds.init):
             self.generator, self.discriminator = build_networks(self.recipe, self.image_shape, num_classes)
         self.players = {

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from gan.base.errors import UserError
-from gan.base.streams import Seeds, global_random_state, set_global_random_state
+from gan.base.seeds import Seeds
+from gan.base.streams import global_random_state, set_global_random_state
 from gan.engine.formats import FORMAT, upgraded_state
 
 if TYPE_CHECKING:

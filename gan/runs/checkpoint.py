@@ -14,13 +14,14 @@ import safetensors
 import safetensors.torch
 import torch
 
-from gan.base.choices import foreign_names, import_path
+from gan.base.choices import foreign_names
 from gan.base.errors import UserError
 from gan.engine.formats import FORMAT, recorded_format, recorded_recipe
 from gan.engine.game import AdversarialModule
 from gan.engine.sampling import Sampler
 from gan.engine.saving import KEY
 from gan.runs.reader import find_checkpoint
+from gan.variants import variant_class
 
 MAX_BYTES = 4 * 2**30  # of a checkpoint; small-image GANs have megabytes
 
@@ -139,11 +140,9 @@ def build_module(
     if not (isinstance(shape, list) and len(shape) == 3 and all(isinstance(n, int) and 0 < n <= 4096 for n in shape)):
         raise UserError(f"{where}: image_shape must be [channels, height, width], got {shape!r}")
     refuse_foreign({"class_path": variant, "recipe": recipe}, allow_import, where)
-    variant_class = import_path(variant, f"{where}: variant")
-    if not (isinstance(variant_class, type) and issubclass(variant_class, AdversarialModule)):
-        raise UserError(f"{where}: {variant} is not a variant (a subclass of gan.engine.game.AdversarialModule)")
+    made = variant_class(variant, f"{where}: variant")
     with torch.random.fork_rng(devices=[]):  # the initial weights are thrown away
-        return variant_class(recorded_recipe(recipe, number), (shape[0], shape[1], shape[2]), classes)
+        return made(recorded_recipe(recipe, number), (shape[0], shape[1], shape[2]), classes)
 
 
 def refuse_foreign(tree: Any, allow_import: Collection[str], where: str, called: bool = False) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gan.base.choices import merge, nearest
-from gan.base.errors import UserError
+from gan.base.errors import UserError, whole
+from gan.base.seeds import MAX_SEED, Seeds
 from gan.engine.formats import recorded_format
 from gan.runs.directory import RESOLVED
 from gan.runs.yaml_files import read_yaml
@@ -99,6 +100,8 @@ def canonical(tree: Mapping[str, Any], where: str, keys: Collection[str] = KEYS)
             result[key] = _canonical_model(value, where)
         elif key in SECTIONS:
             value = mapping(value, key, where, f"give --{key}.ARGUMENT=VALUE")
+            if key == "seeds":
+                Seeds.checked(value)
             result[key] = _canonical_data(value, where) if key == "data" else value
         else:
             check_keys({key: value}, keys, "", where)
@@ -161,5 +164,5 @@ def prefix(where: str) -> str:
 
 
 def _check_seed(seed: Any) -> None:
-    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32):
-        raise UserError(f"seed_everything must be a whole number from 0 to {2**32 - 1}, got {seed!r}")
+    if seed is not None:
+        whole(seed, "seed_everything", most=MAX_SEED)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from gan.base.choices import check_arguments, completed, foreign_names, import_from, import_path, merge, named, nearest
+from gan.base.choices import check_arguments, completed, foreign_names, import_from, merge, named, nearest
 from gan.base.errors import UserError
-from gan.base.streams import Seeds
+from gan.base.seeds import Seeds
 from gan.data.datamodule import ImageDataModule
 from gan.data.dataset import DATASETS, importable
 from gan.engine.formats import FORMAT, completed_data, completed_recipe
@@ -23,7 +23,7 @@ from gan.runs.callbacks.scalars import Scalars
 from gan.runs.config import Part, check_keys, composed
 from gan.runs.objects import named_classes
 from gan.runs.trainer import TRAINER_DEFAULTS
-from gan.variants import VARIANTS
+from gan.variants import variant_class
 
 # Section -> the class that its keys are arguments of.
 CALLBACKS: dict[str, Any] = {
@@ -62,7 +62,7 @@ def plan(parts: Sequence[Part]) -> Plan:
     directory = top.get("run") or str(Path("runs") / _name(parts) / variant.__name__ / f"seed_{seed}")
     tree = {
         **{"format": FORMAT, "model": model, "seed_everything": seed, "run": directory},
-        "seeds": _seeds(_over(base.get("seeds", {}), change.get("seeds", {})), seed),
+        "seeds": Seeds.checked(_over(base.get("seeds", {}), change.get("seeds", {}))),
         "data": complete_data(_data_over(recorded_data(recorded), change.get("data", {}))),
         "trainer": TRAINER_DEFAULTS | _over(base.get("trainer", {}), change.get("trainer", {})),
     }
@@ -91,20 +91,6 @@ def imported(tree: dict[str, Any]) -> list[str]:
     ]
 
 
-def variant_class(name: str | None) -> type[AdversarialModule]:
-    """A variant by its registered name or importable path."""
-    if name is None:
-        raise UserError(f"no variant is named; give --model NAME or a config. Allowed: {', '.join(sorted(VARIANTS))}")
-    if name in VARIANTS:
-        return VARIANTS[name]
-    if "." not in name:
-        raise UserError(f"model: unknown variant {name!r}; {nearest(name, VARIANTS)}")
-    found = import_path(name, "model")
-    if not (isinstance(found, type) and issubclass(found, AdversarialModule)):
-        raise UserError(f"model: {name} is not a variant (a subclass of gan.engine.game.AdversarialModule)")
-    return found
-
-
 def recorded_recipe(part: Part) -> dict[str, Any]:
     """The recipe of a run's own file, with every value."""
     recipe = part.tree.get("model", {}).get("recipe", {})
@@ -115,11 +101,6 @@ def recorded_data(part: Part | None) -> dict[str, Any]:
     """The section `data` of a run's own file, with every value of the data set's choice; empty without a file."""
     data = part.tree.get("data", {}) if part else {}
     return data | {"name": completed_data(data["name"])} if part and part.format == 1 and data.get("name") else data
-
-
-def _seeds(given: dict[str, Any], run_seed: int) -> dict[str, int | None]:
-    """A seed for each source of randomness; None for the run's."""
-    return {name: given.get(name) for name in Seeds.of(run_seed, given).to_dict()}
 
 
 def _over(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

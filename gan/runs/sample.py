@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan.base.choices import import_from
-from gan.base.errors import UserError
+from gan.base.errors import UserError, whole
 from gan.runs.config import read_config
 from gan.runs.directory import CONFIG, PROVENANCE
 
@@ -57,8 +57,7 @@ def sample(
 
 def check_num(num: int, least: int) -> None:
     """UserError for a number of images that cannot be drawn."""
-    if not isinstance(num, int) or isinstance(num, bool) or not least <= num <= MAX_SAMPLES:
-        raise UserError(f"--num must be from {least} to {MAX_SAMPLES}, got {num!r}")
+    whole(num, "--num", least, MAX_SAMPLES)
 
 
 def generator_file(path: str | Path, checkpoint: str | None) -> Path:

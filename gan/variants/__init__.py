@@ -3,6 +3,8 @@
 import importlib
 import pkgutil
 
+from gan.base.choices import import_path, nearest
+from gan.base.errors import UserError
 from gan.engine.game import AdversarialModule
 
 _FILES = [importlib.import_module(f"{__name__}.{file.name}") for file in pkgutil.iter_modules(__path__)]
@@ -12,3 +14,17 @@ VARIANTS: dict[str, type[AdversarialModule]] = {
     for name, value in vars(module).items()
     if isinstance(value, type) and issubclass(value, AdversarialModule) and value.__module__ == module.__name__
 }
+
+
+def variant_class(name: str | None, where: str = "model") -> type[AdversarialModule]:
+    """A variant by its name or importable path. UserError, which says where it was named, for what is none."""
+    if name is None:
+        raise UserError(f"no variant is named; give --model NAME or a config. Allowed: {', '.join(sorted(VARIANTS))}")
+    if name in VARIANTS:
+        return VARIANTS[name]
+    if "." not in name:
+        raise UserError(f"{where}: unknown variant {name!r}; {nearest(name, VARIANTS)}")
+    found = import_path(name, where)
+    if not (isinstance(found, type) and issubclass(found, AdversarialModule)):
+        raise UserError(f"{where}: {name} is not a variant (a subclass of gan.engine.game.AdversarialModule)")
+    return found

@@ -78,7 +78,7 @@ assert not {"torch", "numpy", "pytorch_lightning"} & sys.modules.keys()
         (["resume", "nowhere", "--model.recipe.prior=uniform"], "may not change on resuming"),
         (["data", "mnist", "--data.root"], "needs a value"),
         (["sample", "nowhere", "--out=a.jpg"], "must end in .npz"),
-        (["evaluate", "nowhere", "--num=1"], "--num must be from 2"),
+        (["evaluate", "nowhere", "--num=1"], "--num must be a whole number from 2"),
     ],
 )
 def test_what_needs_no_torch_is_answered_before_it_is_imported(words, says, tmp_path):

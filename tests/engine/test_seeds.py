@@ -55,7 +55,7 @@ def test_initial_weights_do_not_depend_on_what_was_drawn_before():
         ({"noise": -1}, "seeds.noise must be a whole number from 0 to 4294967295"),
         ({"noise": True}, "seeds.noise must be"),
         ({"init": "x"}, "seeds.init must be"),
-        ({"weights": 1}, "unknown source 'weights'; allowed: init, order, noise, dropout"),
+        ({"weights": 1}, "unknown key 'seeds.weights'; allowed: dropout, init, noise, order"),
     ],
 )
 def test_what_is_no_seed_is_refused(seeds, message):

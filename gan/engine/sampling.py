@@ -34,7 +34,7 @@ def in_inference(modules: Iterable[nn.Module]) -> Iterator[None]:
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluate without gradients, in full precision. At the exit each module has its own mode again."""
+    """Put a network in evaluation mode, without gradients and in full precision. At the exit all is as before."""
     device = next(network.parameters()).device.type
     with in_inference(network.modules()), torch.no_grad(), torch.autocast(device, enabled=False):
         yield

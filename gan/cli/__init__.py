@@ -1,4 +1,4 @@
-"""The command line: `gan fit | resume | sample | evaluate | data | new`. Dispatch only."""
+"""The command line: `gan fit | resume | sample | evaluate | data | new`. This file only dispatches."""
 
 import sys
 from collections.abc import Sequence
@@ -29,10 +29,11 @@ Wherever a command takes a checkpoint it takes a run.
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; exits 0, with 2 for the user's mistake, or with 128 + n after signal n."""
+    """Run a command and exit: with 0, with 2 after a user's mistake, or with 128 + n after signal n."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # The user's own priors and variants, which console scripts do not find. Last, so that no file there hides a
-    # library's; and not for commands that read somebody's run, unless its code is allowed.
+    # Console scripts do not import from the working directory, where the user's own priors and variants are. It comes
+    # last in the path, so that no file there hides a library. Commands that read somebody's run get it only with
+    # --allow-import.
     if (words[:1] in (["fit"], ["data"]) or "--allow-import" in " ".join(words)) and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:

@@ -1,4 +1,4 @@
-"""Words of a command line, taken apart: `--key.sub=value` or `--key.sub value`, and bare switches."""
+"""Parses the words of a command line: `--key.sub=value`, `--key.sub value`, and switches without a value."""
 
 import argparse
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ from gan.base.errors import UserError
 from gan.runs.config import KEYS, canonical, laid_over
 from gan.runs.yaml_files import parse_value
 
-TEXTS = ("run", "data.root", "data.fonts")  # a folder may be called 2024
+TEXTS = ("run", "data.root", "data.fonts")  # stay text: a folder may be called 2024
 
 
 @dataclass
 class Flags:
-    """What the words give: a tree of keys, words that may be given often, and switches."""
+    """What a command line says."""
 
-    tree: dict[str, Any] = field(default_factory=dict)
-    names: list[str] = field(default_factory=list)  # of the tree's flags, in their order
-    words: dict[str, list[str]] = field(default_factory=dict)
-    switches: set[str] = field(default_factory=set)
+    tree: dict[str, Any] = field(default_factory=dict)  # the keys of a configuration, with their values
+    names: list[str] = field(default_factory=list)  # of the flags that made the tree, in their order
+    words: dict[str, list[str]] = field(default_factory=dict)  # values of flags that may be given several times
+    switches: set[str] = field(default_factory=set)  # flags without a value
 
 
 def parse_flags(arguments: Sequence[str], words: Sequence[str] = (), switches: Sequence[str] = ()) -> Flags:
-    """Take a command line apart; values are read as YAML. UserError for what is no flag, and for unknown keys."""
+    """Parse a command line. Values are read as YAML. UserError for a word that is no flag, and for unknown keys."""
     flags, rest = Flags(words={word: [] for word in words}), list(arguments)
     known = (*KEYS, *words, *switches)
     while rest:
@@ -55,7 +55,7 @@ def parse_flags(arguments: Sequence[str], words: Sequence[str] = (), switches: S
 
 
 def _tree(name: str, text: str) -> dict[str, Any]:
-    """`a.b=1` as {a: {b: 1}}."""
+    """Return {a: {b: 1}} for the flag `a.b=1`."""
     value: Any = text
     if name not in TEXTS or text == "null":
         value = parse_value(text, f"--{name}")
@@ -65,18 +65,18 @@ def _tree(name: str, text: str) -> dict[str, Any]:
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that takes whole option names only, and reports mistakes as UserError."""
+    """An argparse parser that takes only whole option names, and reports mistakes as UserError."""
 
     def __init__(self, **settings: object) -> None:
         super().__init__(allow_abbrev=False, **settings)  # type: ignore[arg-type]
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        """One line, as for every other mistake."""
+        """Raise UserError, as for every other mistake."""
         raise UserError(f"{message}; see {self.prog} --help")
 
 
 def add_source(parser: Parser) -> None:
-    """The options of a trained generator, named as the arguments of `gan.sample` and `gan.evaluate`."""
+    """Add the options that find a trained generator. They are named as arguments of `gan.sample` and `gan.evaluate`."""
     parser.add_argument("path", metavar="CKPT|RUN", help="a run, a checkpoint, or a generator snapshot")
     help = "of a run: the last (default), or the one with the lowest FID on held-out images"
     parser.add_argument("--checkpoint", choices=("last", "best"), help=help)

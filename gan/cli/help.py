@@ -1,4 +1,4 @@
-"""What `gan COMMAND --help` prints, for the commands whose flags are keys of a configuration."""
+"""The texts of `gan COMMAND --help`, for commands whose flags are keys of a configuration."""
 
 FIT_HELP = """\
 usage: gan fit [--config FILE|NAME]... [--model NAME] [--KEY=VALUE]... [--run DIR] [--overwrite]

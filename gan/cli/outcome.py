@@ -1,10 +1,10 @@
-"""What `gan fit` and `gan resume` print at their end."""
+"""Prints how a run ended, for `gan fit` and `gan resume`."""
 
 from gan.runs.fit import Outcome
 
 
 def say(outcome: Outcome) -> int:
-    """The exit code; the first process prints where everything is."""
+    """Return the exit code. The first process also prints where everything is."""
     if outcome.is_global_zero:
         _print(outcome)
     return 128 + outcome.signal if outcome.signal else 0

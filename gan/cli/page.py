@@ -1,4 +1,4 @@
-"""`gan new`: a page for one's own method, its config and its test, in one's own folder, ready to run."""
+"""`gan new` writes a page for a method of one's own, with its config and its test, into one's own folder."""
 
 import importlib.util
 import keyword
@@ -10,10 +10,10 @@ from pathlib import Path
 from gan.base.errors import UserError
 from gan.variants import VARIANTS
 
-MAX_LENGTH = 40  # of a name: the templates' lines stay within 120 characters
-IMPORTED = ("AdversarialModule", "Loss", "Tensor")  # by the page itself
+MAX_LENGTH = 40  # of a name, so that the lines of the templates stay within 120 characters
+IMPORTED = ("AdversarialModule", "Loss", "Tensor")  # names that the page itself imports
 
-# Templates are real files of a variant MyGAN: its two names are replaced.
+# The templates are the files of a variant MyGAN. `MyGAN` and `my_gan` are replaced by the chosen names.
 PAGE = '''\
 """MyGAN: what it is in a line, and where it comes from (paper, equation)."""
 
@@ -122,7 +122,7 @@ def test_it_learns_resumes_and_samples(tmp_path: Path) -> None:
 
 
 def module_name(name: str) -> str:
-    """`MyGAN` -> `my_gan`. UserError for what is no class name in CamelCase, or would hide something else."""
+    """Return `my_gan` for `MyGAN`. UserError for a name that is not in CamelCase, or that would hide something."""
     if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name, re.ASCII) or keyword.iskeyword(name) or len(name) > MAX_LENGTH:
         raise UserError(
             f"NAME {name!r}: must be a class name in CamelCase, such as MyGAN: letters and digits, the first a "
@@ -137,9 +137,9 @@ def module_name(name: str) -> str:
 
 
 def write_page(name: str, directory: Path) -> str:
-    """Write a variant's page, config and test into `directory`, all or none; what to run next, as text.
+    """Write a variant's page, config and test into `directory`, all or none. Returns a text that says what to run next.
 
-    UserError for a name that cannot be used, for files that are there already, and where nothing can be written.
+    Raises UserError for a name that cannot be used, for files that exist already, and if a file cannot be written.
     """
     module = module_name(name)
     if not directory.is_dir():
@@ -165,7 +165,7 @@ def write_page(name: str, directory: Path) -> str:
 
 
 def _write(files: dict[Path, str]) -> None:
-    """All files or none; never over one that is there."""
+    """Write all files or none. A file that exists already is never overwritten."""
     written: list[Path] = []
     try:
         for path, text in files.items():

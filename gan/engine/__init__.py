@@ -1,1 +1,1 @@
-"""The game: recipes, the players, the training step, and sampling from what it trained."""
+"""The game: recipes, players, the training step, and sampling from trained generators."""

@@ -1,4 +1,4 @@
-"""From a recipe to its two networks, and what a recipe asks of them, of the data and of the trainer."""
+"""Builds the two networks of a recipe, and refuses networks, data and trainers that the recipe cannot work with."""
 
 from collections.abc import Iterable
 from copy import deepcopy
@@ -14,14 +14,15 @@ from gan.engine.recipe import Recipe
 from gan.parts.inits import initialise
 from gan.parts.networks.layers import DebiasedBatchNorm2d, batch_norms, differs_in_inference
 
-MAX_PARAMETERS = 500_000_000  # of one network, 2 GB; a file from elsewhere may ask for any number
-ALMOST_ZERO = 1e-7  # probability of a pixel that no image sets: its bias is finite
+MAX_PARAMETERS = 500_000_000  # of one network: 2 GB. A file from elsewhere could ask for any number
+ALMOST_ZERO = 1e-7  # the probability of a pixel that no image sets; at 0 its bias would be infinite
 
 
 def build_networks(recipe: Recipe, image_shape: tuple[int, int, int], num_classes: int) -> tuple[nn.Module, nn.Module]:
-    """Generator and discriminator with their initial weights.
+    """Return the generator and the discriminator, with their initial weights.
 
-    Raises UserError, naming the field, for values that make no network, a giant, or one that could not show a rule.
+    Raises UserError, which names the field, if the values make no network, one that is too large, or one in which a
+    field of the recipe would change nothing.
     """
     generator = _network(recipe, "generator", recipe.latent_dim, image_shape, num_classes)
     channels, height, width = image_shape
@@ -37,20 +38,20 @@ def build_networks(recipe: Recipe, image_shape: tuple[int, int, int], num_classe
 
 
 def reads_labels(network: nn.Module) -> bool:
-    """Whether a network's output depends on the labels that it is given."""
+    """Return whether a network's output depends on the labels that it is given."""
     return bool(getattr(network, "reads_labels", False))
 
 
 def names_classes(recipe: Recipe) -> bool:
-    """Whether a head of D names the class."""
+    """Return whether D has a head that names the class."""
     return recipe.auxiliary is not None and recipe.auxiliary["name"] == "classes"  # type: ignore[index]
 
 
 def _network(recipe: Recipe, player: str, *arguments: Any, **settings: Any) -> nn.Module:
     make = recipe.resolve(player)
     with usable(f"recipe.{player}"):
-        if "." not in getattr(recipe, player)["name"]:  # code from elsewhere need not work on the meta device
-            with torch.device("meta"):  # counts the parameters without allocating them
+        if "." not in getattr(recipe, player)["name"]:  # a network from elsewhere may not work on the meta device
+            with torch.device("meta"):  # no memory is allocated there
                 count = sum(parameter.numel() for parameter in make(*arguments, **settings).parameters())
             if count > MAX_PARAMETERS:
                 raise UserError(f"recipe.{player} would have {count:,} parameters; allowed: {MAX_PARAMETERS:,}")
@@ -60,14 +61,14 @@ def _network(recipe: Recipe, player: str, *arguments: Any, **settings: Any) -> n
 
 
 def initialise_as(player: str, module: nn.Module, recipe: Recipe) -> None:
-    """Draw the weights and biases of a module as those of this player's network."""
+    """Draw the weights and biases of a module from the distributions that the recipe has for this player."""
     with usable(f"recipe.{player}_weights and recipe.{player}_biases"):
         initialise(module, recipe.resolve(f"{player}_weights"), recipe.resolve(f"{player}_biases"))
 
 
 def _refuse_idle_fields(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> None:
-    """UserError for a rule that these networks could not show."""
-    with usable("recipe.generator"):  # of whoever wrote it
+    """Raise UserError for a field of the recipe that would change nothing with these networks."""
+    with usable("recipe.generator"):  # a generator from elsewhere may lack the attribute
         output_range = generator.output_range
     if recipe.real_range == "unit" and output_range == (0.0, 1.0):
         raise UserError("recipe.real_range: unit changes nothing: the generator's output has that range")
@@ -91,7 +92,7 @@ def _refuse_idle_fields(recipe: Recipe, generator: nn.Module, discriminator: nn.
 
 
 def refuse_for_trainer(module: pl.LightningModule, recipe: Recipe) -> None:
-    """UserError for what two alternating networks, these optimizers and this batch cannot do with the trainer."""
+    """Raise UserError if the trainer cannot alternate two networks, or cannot train with this recipe."""
     trainer, strategy = module.trainer, module.trainer.strategy
     if isinstance(strategy, DDPStrategy):
         if not strategy._ddp_kwargs.get("find_unused_parameters") or strategy._ddp_kwargs.get("static_graph"):
@@ -124,14 +125,17 @@ def refuse_for_trainer(module: pl.LightningModule, recipe: Recipe) -> None:
 
 
 def try_a_single_image(recipe: Recipe, generator: nn.Module, discriminator: nn.Module, prior: Any) -> None:
-    """UserError for networks that cannot take a batch of one: batch norm has one value of a channel in a map of 1×1."""
+    """Raise UserError if the networks cannot take a batch of one image.
+
+    Batch norm cannot: in a map of 1×1 it would have a single value of each channel.
+    """
     with usable("recipe.batch_size of 1 a process"), torch.random.fork_rng(devices=[]), torch.no_grad():
         generator, discriminator = deepcopy((generator, discriminator))
         discriminator(generator(prior((1, recipe.latent_dim), torch.Generator())))
 
 
 def set_output_biases(generators: Iterable[nn.Module], data: Any) -> None:
-    """`set_output_bias` by the training images of a data module; UserError where there is none."""
+    """Call `set_output_bias` with the training images of a data module. UserError if there is no data module."""
     loaded = getattr(data, "loaded", None)
     if loaded is None:
         raise UserError("recipe.output_bias: marginals needs the data's images: train with an ImageDataModule")
@@ -141,10 +145,11 @@ def set_output_biases(generators: Iterable[nn.Module], data: Any) -> None:
 
 @torch.no_grad()
 def set_output_bias(generator: nn.Module, images: Tensor) -> None:
-    """Set the bias of G's last layer such that, its weights aside, G puts out the mean of the images.
+    """Set the bias of G's last layer so that the bias alone would make G's output the mean of the images.
 
-    `images` are uint8 (N, C, H, W). A bias for each pixel takes the mean of each, one for each channel that of each
-    (Goodfellow et al., 2014; goodfeli/adversarial, mnist.yaml: init_sigmoid_bias_from_marginals).
+    `images` are uint8 (N, C, H, W). Where the layer has a bias for each pixel, it takes the mean of each pixel. Else it
+    takes the mean of each channel (Goodfellow et al., 2014; goodfeli/adversarial, mnist.yaml:
+    init_sigmoid_bias_from_marginals).
     """
     bias, mean = _output_bias(generator), images.sum(dim=0, dtype=torch.int64) / (255.0 * len(images))  # (C, H, W)
     mean = mean.flatten() if bias.numel() == mean.numel() else mean.mean(dim=(1, 2))

@@ -1,4 +1,4 @@
-"""What a recipe is asked when it is made: every value is completed and tried out, alone and together with others."""
+"""Checks of a new recipe. Every value is completed and tried out, first alone, then together with the others."""
 
 import dataclasses
 import inspect
@@ -21,7 +21,7 @@ from gan.parts.penalties import GENERATOR_PENALTIES, PENALTIES
 if TYPE_CHECKING:
     from gan.engine.recipe import Recipe
 
-# Fields that are one of a few words, the default first.
+# Fields whose value is one of a few words. The first word is the default.
 WORDS = {
     "step_count": ("own", "shared"),
     "sampling": ("permutation", "replacement"),
@@ -33,16 +33,16 @@ WORDS = {
     "discriminator_update": ("joint", "real_then_fake"),
     "frozen_batch_norm": ("batch", "moving"),
 }
-# Whole numbers, and the least that each may be.
+# Fields that are whole numbers, with the smallest allowed value.
 WHOLE = {"latent_dim": 1, "batch_size": 1, "d_steps": 1, "g_steps": 1, "packing": 1, "pretraining": 0}
-BELOW = {"weight_clip": math.inf, "ema_decay": 1}  # numbers from 0, and what they must stay below
+BELOW = {"weight_clip": math.inf, "ema_decay": 1}  # fields that are numbers from 0 to below this bound
 PLAYERS = ("generator", "discriminator")
-# Where a number may follow a schedule, besides the optimizers' own.
+# Fields in which a number may follow a schedule. Optimizers have schedules in fields of their own.
 VARIABLE = ("loss", "auxiliary", "generator_penalties", "discriminator_penalties", "augmentations", *BELOW)
 
 
 def complete_and_check(recipe: "Recipe") -> dict[str, Any]:
-    """The recipe's values, each in its complete form. UserError, naming the field, for one that cannot be used."""
+    """Return the recipe's values in their complete form. UserError, which names the field, for an unusable value."""
     values = {f.name: getattr(recipe, f.name) for f in dataclasses.fields(recipe)}
     for f in dataclasses.fields(recipe):
         if "registry" in f.metadata and values[f.name] is not None:
@@ -71,28 +71,28 @@ def complete_and_check(recipe: "Recipe") -> dict[str, Any]:
 
 
 def _mapping(values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A field that must be a mapping, without nulls."""
+    """Return a field that must be a mapping, without the keys that are null."""
     if not isinstance(values[name], Mapping):
         raise UserError(f"recipe.{name} must be a mapping, got {values[name]!r}")
     return {key: thawed(value) for key, value in values[name].items() if value is not None}
 
 
 def registry_of(field_name: str) -> Mapping[str, Any]:
-    """What the keys of a mapping name: augmentations, or the penalties that a network may have."""
+    """Return the registry of a field's keys: that of augmentations, or of the penalties that a network may have."""
     if field_name == "augmentations":
         return AUGMENTATIONS
     return GENERATOR_PENALTIES if field_name == "generator_penalties" else PENALTIES
 
 
 def named_function(recipe: "Recipe", field_name: str, name: str) -> Callable[..., Any]:
-    """The function that a key of penalties or augmentations names, with its own parameters bound."""
+    """Return the penalty or augmentation that a key names, with its parameters bound."""
     settings = getattr(recipe, field_name)[name]
     own = {key: value for key, value in settings.items() if key not in ("weight", "interval")}
     return bound(*resolve({**own, "name": name}, registry_of(field_name), f"recipe.{field_name}"))
 
 
 def _own_parameters(field_name: str, name: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of a penalty or an augmentation, complete, under the key that names it."""
+    """Return all parameters of a penalty or an augmentation. Its name is not among them: the key names it."""
     if "name" in settings:
         raise UserError(f"recipe.{field_name}.{name} has no parameter 'name': the key names it")
     complete = completed({**settings, "name": name}, registry_of(field_name), f"recipe.{field_name}")
@@ -100,7 +100,7 @@ def _own_parameters(field_name: str, name: str, settings: dict[str, Any]) -> dic
 
 
 def _penalties(values: Mapping[str, Any], player: str) -> dict[str, Any]:
-    """Each as {weight, interval, parameter: …}."""
+    """Return a player's penalties, each as {weight, interval, parameter: …}."""
     field_name = f"{player}_penalties"
     penalties: dict[str, Any] = {}
     for name, value in _mapping(values, field_name).items():
@@ -115,7 +115,7 @@ def _penalties(values: Mapping[str, Any], player: str) -> dict[str, Any]:
 
 
 def _augmentations(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Each as {parameter: …}."""
+    """Return the augmentations, each as {parameter: …}."""
     augmentations: dict[str, Any] = {}
     for name, value in _mapping(values, "augmentations").items():
         if not isinstance(value, Mapping):
@@ -125,7 +125,7 @@ def _augmentations(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _optimizer_schedules(values: Mapping[str, Any], player: str) -> dict[str, Any]:
-    """Each varies a value that the optimizer has, and gives finite numbers."""
+    """Return the schedules of a player's optimizer. UserError for one that varies no value which the optimizer has."""
     optimizer, schedules = values[f"{player}_optimizer"], {}
     with usable(f"recipe.{player}_optimizer"):
         make = bound(*resolve(optimizer, OPTIMIZERS, f"recipe.{player}_optimizer"))
@@ -143,7 +143,7 @@ def _optimizer_schedules(values: Mapping[str, Any], player: str) -> dict[str, An
 
 
 def _schedule(choice: Any, initial: float, where: str) -> dict[str, Any]:
-    """A complete schedule whose first values are finite numbers."""
+    """Return the complete schedule. UserError if its first values are not finite numbers."""
     schedule = completed(choice, SCHEDULES, where)
     with usable(where):
         value_at = bound(*resolve(schedule, SCHEDULES, where))
@@ -160,7 +160,7 @@ def _balance(value: Any) -> Balance | None:
 
 
 def _schedules(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The tree of schedules, complete; each stands where a number of the recipe stands that may vary."""
+    """Return the tree of complete schedules. UserError for a schedule whose place has no number that may vary."""
     result: dict[str, Any] = {}
     for path, choice in _leaves(without_nulls(_mapping(values, "schedules"))):
         where = f"recipe.schedules.{'.'.join(path)}"
@@ -187,7 +187,7 @@ def _schedules(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Paths and schedules of a tree; a mapping with a `name`, or what is no mapping, is a schedule."""
+    """Yield the path and the schedule of each leaf. A mapping with a `name` is a leaf, and so is what is no mapping."""
     if isinstance(tree, Mapping) and not isinstance(tree.get("name"), str):
         for key, item in tree.items():
             yield from _leaves(item, (*path, str(key)))
@@ -196,7 +196,7 @@ def _leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 
 def _may_be_fraction(values: Mapping[str, Any], path: tuple[str, ...]) -> bool:
-    """Whether the number at a path of the recipe may be a fraction, as its function's annotation says."""
+    """Return whether the number at a path of the recipe may be a fraction. The annotation of its parameter says so."""
     if len(path) == 1:
         return True
     if path[0].endswith("_penalties") and path[-1] in ("weight", "interval"):
@@ -210,14 +210,14 @@ def _may_be_fraction(values: Mapping[str, Any], path: tuple[str, ...]) -> bool:
 
 
 def _try_out(recipe: "Recipe") -> None:
-    """Penalties and augmentations are called once, on a pair of images."""
+    """Call every penalty and every augmentation once, on a pair of images."""
     for player in PLAYERS:
         field_name = f"{player}_penalties"
         for name in getattr(recipe, field_name):
             with usable(f"recipe.{field_name}.{name}"):
                 penalty = named_function(recipe, field_name, name)
                 inspect.signature(penalty).bind(*"nrflgs")  # (network, real, fake, labels, noise, step)
-                if name in registry_of(field_name) and name != "l2":  # a parameter out of range
+                if name in registry_of(field_name) and name != "l2":  # finds parameters that are out of range
                     images = torch.zeros(2, 2, 1, 4, 4)
                     penalty(lambda seen, labels: seen.flatten(1), *images, None, torch.Generator(), 0)
     for augment, name in zip(recipe.augmenters(), recipe.augmentations, strict=True):
@@ -227,7 +227,7 @@ def _try_out(recipe: "Recipe") -> None:
 
 
 def _check_together(recipe: "Recipe") -> None:
-    """What fields ask of each other."""
+    """Raise UserError for fields that do not go together."""
     loss = recipe.objective()
     with usable("recipe.prior"):
         latent = (
@@ -261,7 +261,7 @@ def _check_together(recipe: "Recipe") -> None:
 
 
 def _code(recipe: "Recipe", name: str) -> tuple[int, int] | None:
-    """Sizes of InfoGAN's code that a field says; None for a field that says none."""
+    """Return the sizes of InfoGAN's code in a field: (categories, continuous). None for a field without a code."""
     choice = getattr(recipe, name)
     if choice is None or choice["name"] not in ("code", "coded"):
         return None
@@ -269,7 +269,7 @@ def _code(recipe: "Recipe", name: str) -> tuple[int, int] | None:
 
 
 def build(cls: Any, values: Mapping[str, Any], where: str) -> Any:
-    """A dataclass from plain values; unknown and missing fields are refused by name."""
+    """Return a dataclass made from plain values. UserError names a field that is unknown or missing."""
     fields = {f.name: f for f in dataclasses.fields(cls)}
     for key in values:
         if key not in fields:

@@ -1,6 +1,6 @@
-"""Formats of recorded recipes. A recorded recipe means what it meant on its day, whatever the defaults are now.
+"""Formats of recorded recipes. A recorded recipe keeps its meaning when defaults change.
 
-Format 2 holds every value (`Recipe.to_dict`). Format 1, which has no number in its files, holds what was given: the
+Format 2 holds every value (`Recipe.to_dict`). Format 1 holds only what was given, and its files name no format. The
 defaults of its day are in `format_1.json`, by registry and name.
 """
 
@@ -14,7 +14,7 @@ from gan.base.errors import UserError
 from gan.base.seeds import Seeds
 
 FORMAT = 2  # of config.yaml, checkpoints and snapshots
-REGISTRIES = {  # field of a recipe -> registry of its choice, or of the choices in it
+REGISTRIES = {  # field of a recipe -> name of the registry of its choice, or of the choices in it
     "generator": "GENERATORS",
     "discriminator": "DISCRIMINATORS",
     **{f"{player}_{kind}": "INITS" for player in ("generator", "discriminator") for kind in ("weights", "biases")},
@@ -32,7 +32,7 @@ REGISTRIES = {  # field of a recipe -> registry of its choice, or of the choices
 
 
 def recorded_format(values: Mapping[str, Any], where: str) -> int:
-    """The format that a file says it has; 1 where it says none. UserError for one that this version does not know."""
+    """Return the format that a file names, or 1 if it names none. UserError for a format that is not known here."""
     number = values.get("format", 1)
     if number not in range(1, FORMAT + 1):
         raise UserError(f"{where}: has format {number!r}; this version of gan reads 1 to {FORMAT}: update gan")
@@ -40,20 +40,20 @@ def recorded_format(values: Mapping[str, Any], where: str) -> int:
 
 
 def recorded_recipe(values: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """All values of a recipe that was recorded in the format of this number."""
+    """Return all values of a recipe that was recorded in the format `number`."""
     return completed_recipe(values) if number == 1 else thawed(values)
 
 
 def completed_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe of format 1 with the defaults of its day written out, as one of format 2.
+    """Return a recipe of format 1 as one of format 2: with the defaults of its day written out.
 
-    What is named by an importable path keeps its own defaults, which are unknown here.
+    The defaults of what is named by an importable path are unknown here, and are left out.
     """
     defaults = _defaults()
     recipe = defaults["recipe"] | without_nulls(thawed(values))
     for field, registry in REGISTRIES.items():
         known = defaults[registry]
-        if registry in ("PENALTIES", "AUGMENTATIONS"):  # a name to its parameters, or to a penalty's weight
+        if registry in ("PENALTIES", "AUGMENTATIONS"):  # name -> its parameters, or a penalty's weight alone
             for name, given in recipe[field].items():
                 settings = given if isinstance(given, Mapping) else {"weight": given}
                 recipe[field][name] = known.get(name, {}) | settings
@@ -69,7 +69,7 @@ def completed_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def completed_data(choice: Any) -> dict[str, Any]:
-    """A data set's choice of format 1 with the defaults of its day."""
+    """Return a data set's choice of format 1 with the defaults of its day."""
     return _completed(choice, _defaults()["DATASETS"])
 
 
@@ -78,13 +78,13 @@ def _defaults() -> dict[str, Any]:
 
 
 def _completed(choice: Any, known: Mapping[str, Any]) -> dict[str, Any]:
-    """A choice with the defaults that its name had."""
+    """Return a choice with the defaults that its name had."""
     given = {"name": choice} if isinstance(choice, str) else choice
     return known.get(given["name"], {}) | given
 
 
 def upgraded_state(state: Mapping[str, Any], global_step: int) -> dict[str, Any]:
-    """A checkpoint's adversarial state in today's format."""
+    """Return a checkpoint's adversarial state in today's format."""
     if recorded_format(state, "checkpoint") == FORMAT:
         return dict(state)
     return {

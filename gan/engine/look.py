@@ -1,4 +1,4 @@
-"""What passes between the game, a variant's own losses and the callbacks."""
+"""Types that the game hands to a variant's losses and to callbacks: Look, Judged, Outcome."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -10,25 +10,25 @@ Labels = Tensor | None  # (N,) int64
 
 
 class Outcome(TypedDict):
-    """What a training step did. Callbacks get it as `outputs`."""
+    """What a training step did. Callbacks get this as `outputs`."""
 
-    updated: tuple[str, ...]  # the players that had an update: `discriminator`, `generator`
-    scalars: dict[str, Tensor]  # detached, still on the device, by TensorBoard's tag
+    updated: tuple[str, ...]  # names of the players that had an update: `discriminator`, `generator`
+    scalars: dict[str, Tensor]  # TensorBoard's tag -> detached tensor, still on the device
 
 
 class Look:
-    """What a loss is a function of: a batch of real images and as many fakes.
+    """A batch of real images and as many fakes, on which a loss is computed.
 
     `real` and `fake` are (N, C, H, W) in the range of G's output. In D's update `fake` has no gradient. `seen_real` and
-    `seen_fake` are the same images as D sees them: augmented, then `packing` of them as one.
+    `seen_fake` are the same images as D sees them: augmented, then packed, `packing` images as one.
     """
 
     def __init__(
         self, real: Tensor, fake: Tensor, labels: Labels, latent: Tensor, see: Callable[[Tensor], Tensor]
     ) -> None:
         self.real, self.fake = real, fake
-        self.labels = labels  # (N,) int64, of both: fakes have the labels of the real batch
-        self.latent = latent  # (N, latent_dim), of the fakes
+        self.labels = labels  # (N,) int64; the fakes have the labels of the real images
+        self.latent = latent  # (N, latent_dim), from which G made the fakes
         self._see = see
 
     @cached_property
@@ -43,14 +43,14 @@ class Look:
 
 
 class Judged(NamedTuple):
-    """D's loss on a look, with the logits (N, 1) that it came from; None where there are no logits of that kind."""
+    """D's loss on a look, with the logits (N, 1) that it came from. Logits are None where D gave none of that kind."""
 
     loss: Tensor
     real_logits: Tensor | None
     fake_logits: Tensor | None
 
     def scalars(self, boundary: float | None) -> dict[str, Tensor]:
-        """The loss, mean probabilities and, where a boundary tells real from fake, accuracies; detached."""
+        """Return detached scalars by tag: the loss, mean probabilities and, if there is a boundary, accuracies."""
         found = {"loss/discriminator": self.loss.detach()}
         for kind, logits in (("real", self.real_logits), ("fake", self.fake_logits)):
             if logits is not None:

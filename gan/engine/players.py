@@ -1,4 +1,4 @@
-"""Player: a network with all that moves it."""
+"""Player: a network and everything that changes its weights."""
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
@@ -16,11 +16,12 @@ PLAYERS = ("generator", "discriminator")  # in the order of Lightning's optimize
 
 
 class Player:
-    """A network with its optimizer's values, schedules, penalties, number of updates, average and further modules.
+    """A network with its optimizer, schedules, penalties, number of updates, average and further modules.
 
     Args:
-        name: `generator` or `discriminator`, which says whose fields of the recipe are read.
-        network: whose parameters are trained.
+        name: `generator` or `discriminator`. The recipe's fields of this name are read.
+        network: the network that is trained.
+        recipe: the recipe of the game.
         averaged: whether a moving average of the weights is kept.
     """
 
@@ -28,13 +29,13 @@ class Player:
         self.name, self.network, self.recipe = name, network, recipe
         self.updates = 0
         self.penalties = recipe.penalties(name)
-        self.modules: dict[str, nn.Module] = {}  # the network first, then what a method adds, by attribute name
-        self.averages: dict[str, nn.Module] = {}  # of the same names
+        self.modules: dict[str, nn.Module] = {}  # attribute name -> the network first, then what a method adds
+        self.averages: dict[str, nn.Module] = {}  # attribute name -> average of that module
         self.averaged = averaged
         self._keep(name, network)
 
     def add(self, name: str, module: nn.Module) -> nn.Module | None:
-        """Add a module that is initialised, trained and averaged with the network. Returns its average, if any."""
+        """Add a module that is initialised, trained and averaged as the network is. Returns its average, or None."""
         initialise_as(self.name, module, self.recipe)
         return self._keep(name, module)
 
@@ -45,11 +46,11 @@ class Player:
         return self.averages.get(name)
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Of the network, then of further modules."""
+        """Return the parameters of the network, then those of further modules."""
         return chain.from_iterable(module.parameters() for module in self.modules.values())
 
     def make_optimizer(self) -> Optimizer:
-        """The recipe's optimizer of these parameters; schedules start from the values that it has now."""
+        """Return the recipe's optimizer of these parameters. Schedules start from its values at this moment."""
         optimizer = self.recipe.resolve(f"{self.name}_optimizer")(self.parameters())
         self._schedules = [
             (value, schedule, read_value(optimizer.param_groups[0], value))
@@ -58,7 +59,7 @@ class Player:
         return optimizer
 
     def follow_schedules(self, optimizer: Optimizer, step: int) -> None:
-        """Set the values for the coming update: `lr` at the clock's `step`, others at this player's own count."""
+        """Set the scheduled values of the coming update. `lr` follows the clock, others this player's own updates."""
         for value, schedule, initial in self._schedules:
             assert initial is not None, "the recipe refuses others"
             for group in optimizer.param_groups:
@@ -67,7 +68,7 @@ class Player:
     def penalised(
         self, loss: Tensor, real: Tensor, fake: Tensor, labels: Tensor | None, noise: Generator, step: int
     ) -> Tensor:
-        """The loss and the penalties that are due in the coming update."""
+        """Return the loss plus the penalties that are due in the coming update."""
         for penalty in self.penalties:
             weight = penalty.weight(step)
             if weight and self.updates % penalty.interval == 0:
@@ -77,16 +78,16 @@ class Player:
 
     @torch.no_grad()
     def clip(self, bound: float) -> None:
-        """Every parameter into [-bound, bound] (WGAN: Arjovsky et al., 2017, algorithm 1)."""
+        """Clip every parameter to [-bound, bound] (WGAN: Arjovsky et al., 2017, algorithm 1)."""
         for parameter in self.parameters():
             parameter.clamp_(-bound, bound)
 
     @torch.no_grad()
     def move_averages(self, decay: float) -> None:
-        """a <- decay a + (1 - decay) w after update number t, running statistics alike.
+        """Move the averages after update number t: a <- decay a + (1 - decay) w, running statistics too.
 
-        The decay is at most t / (t + 9): the initial weights are soon forgotten, as TensorFlow's
-        ExponentialMovingAverage does with `num_updates`.
+        The decay is at most t / (t + 9), so that the initial weights are soon forgotten. TensorFlow's
+        ExponentialMovingAverage does the same with `num_updates`.
         """
         decay = min(decay, self.updates / (self.updates + 9))
         for name, average in self.averages.items():
@@ -99,7 +100,7 @@ class Player:
 
 
 def make_optimizers(players: Sequence[Player], share_step_count: bool) -> list[Optimizer]:
-    """One for each player, in their order; with `share_step_count` the two count their updates together."""
+    """Return an optimizer for each player, in order. With `share_step_count` both count their updates together."""
     optimizers = [player.make_optimizer() for player in players]
     if share_step_count:
         first, second = optimizers

@@ -16,28 +16,28 @@ from gan.parts.networks import DISCRIMINATORS, GENERATORS
 from gan.parts.optimizers import OPTIMIZERS, SCHEDULES
 from gan.parts.priors import PRIORS
 
-Schedule = Callable[[float, int], float]  # of (the value at step 0, the step)
+Schedule = Callable[[float, int], float]  # (value at step 0, step) -> value at that step
 
 
 def _choice(registry: Mapping[str, Any], engines: tuple[str, ...] = (), **settings: Any) -> Any:
-    """A field that holds a choice; `engines` are the parameters that the engine supplies by name."""
+    """Return a field that holds a choice. The engine supplies the parameters `engines` by name."""
     return field(metadata={"registry": registry, "engines": engines}, **settings)
 
 
 class Penalty(NamedTuple):
-    """`weight` times `function`, in every `interval`-th update of the network, then `interval` times as much."""
+    """A term of a network's loss: in every `interval`-th update, `interval` times `weight` times `function`."""
 
     function: Callable[..., Any]  # (network, real, fake, labels, noise, step) -> scalar
-    weight: Callable[[int], float]  # of the step
+    weight: Callable[[int], float]  # step -> weight
     interval: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Values of one system, all of them: a choice holds its parameters with the defaults written out.
+    """All values of one system. A choice holds all its parameters, with the defaults written out.
 
-    Choices are as in `gan.base.choices`. A recipe cannot be changed, at any depth; `merged` makes another one. Raises
-    UserError, in one line that names the field, for a value that cannot be used.
+    Choices have the form that `gan.base.choices` describes. A recipe cannot be changed, at any depth. `merged` makes
+    another one. Raises UserError, in one line that names the field, for a value that cannot be used.
     """
 
     # Networks. A generator gets (latent_dim, image_shape, num_classes), a discriminator (image_shape, num_classes).
@@ -49,75 +49,76 @@ class Recipe:
     generator_biases: Choice = _choice(INITS)
     discriminator_weights: Choice = _choice(INITS)
     discriminator_biases: Choice = _choice(INITS)
-    output_bias: str = "drawn"  # of G's last layer, or such that the first images have the pixels' mean: `marginals`
+    output_bias: str = "drawn"  # of G's last layer: `drawn` like others, or `marginals`: set from the images' mean
     # Objective. Penalties map a name to its weight, or to {weight, interval, parameter: …}.
     prior: Choice = _choice(PRIORS)
     loss: Choice = _choice(LOSSES)
-    auxiliary: Choice | None = _choice(AUXILIARIES, default=None)  # loss of a head of D that both networks minimise
+    auxiliary: Choice | None = _choice(AUXILIARIES, default=None)  # a head of D, whose loss both networks minimise
     generator_penalties: Mapping[str, Any] = field(default_factory=dict)
     discriminator_penalties: Mapping[str, Any] = field(default_factory=dict)
     weight_clip: float = 0.0  # D's weights stay in [-weight_clip, weight_clip]; 0: no bound (WGAN has 0.01)
-    # What D sees of real and fake images alike: augmentations, a name to its parameters, then `packing` images as one.
+    # What D sees of real and fake images: both are augmented, then packed, `packing` images as one. Augmentations map a
+    # name to its parameters.
     augmentations: Mapping[str, Any] = field(default_factory=dict)
     packing: int = 1
-    # Optimizers, and schedules of their values: `lr` runs on the clock (G updates), others on a network's own updates.
+    # Optimizers, and schedules of their values: `lr` follows the clock (G updates), others the network's own updates.
     generator_optimizer: Choice = _choice(OPTIMIZERS)
     discriminator_optimizer: Choice = _choice(OPTIMIZERS)
     generator_schedules: Mapping[str, Any] = field(default_factory=dict)
     discriminator_schedules: Mapping[str, Any] = field(default_factory=dict)
-    # Schedules of any other number, on the clock, in the places that the numbers have in the recipe:
+    # Schedules of other numbers follow the clock. Each stands in the place that its number has in the recipe:
     # {discriminator_penalties: {r1: {weight: {name: linear_ramp, final: 0, updates: 5000}}}}
     schedules: Mapping[str, Any] = field(default_factory=dict)
-    step_count: str = "own"  # t of both `tensorflow_adam`s' bias correction: `own` updates, or `shared` by the two
+    step_count: str = "own"  # t in the bias correction of `tensorflow_adam`: each network's `own`, or `shared` by both
     # The round: `d_steps` D updates, a batch each, then `g_steps` G updates.
-    batch_size: int  # real images an update, over all processes
-    sampling: str = "permutation"  # real images: one `permutation` after another, or drawn with `replacement`
-    real_range: str = "output"  # that real images are scaled to: that of G's `output`, or `unit`: [0, 1]
-    latent: str = "fresh"  # the G update's noise: `shared` with the D update of its round, or `fresh`
-    fakes: str = "training"  # G's mode when it makes D's fakes; `inference`: no dropout, moving statistics
-    updates: str = "alternating"  # G learns from D's new weights, or `simultaneous`: both gradients at the same weights
-    discriminator_update: str = "joint"  # one update on both batches, or `real_then_fake`: one on each
-    frozen_batch_norm: str = "batch"  # D's statistics in the G update: those of the `batch`, or `moving` ones
+    batch_size: int  # real images in an update, over all processes
+    sampling: str = "permutation"  # of real images: a new `permutation` each epoch, or drawn with `replacement`
+    real_range: str = "output"  # real images are scaled to the range of G's `output`, or to `unit`: [0, 1]
+    latent: str = "fresh"  # noise of a G update: `fresh`, or `shared` with the D update of its round
+    fakes: str = "training"  # G's mode for D's fakes; in `inference` it has no dropout and uses moving statistics
+    updates: str = "alternating"  # D before G, or `simultaneous`: both gradients are taken at the same weights
+    discriminator_update: str = "joint"  # one update on real and fake images, or `real_then_fake`: one on each kind
+    frozen_batch_norm: str = "batch"  # D's statistics in a G update: those of the `batch`, or the `moving` ones
     d_steps: int = 1
     g_steps: int = 1
-    pretraining: int = 0  # D updates before the first of G
+    pretraining: int = 0  # number of D updates before the first G update
     balance: Balance | None = None
-    ema_decay: float = 0.0  # of the average of G's weights that is sampled and measured, per G update; 0: none
+    ema_decay: float = 0.0  # per G update, of an average of G's weights, which is sampled and measured; 0: no average
 
     def __post_init__(self) -> None:
         for name, value in complete_and_check(self).items():
             object.__setattr__(self, name, frozen(value))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Recipe":
-        return self  # nobody can change it
+        return self  # a recipe cannot be changed
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Recipe.from_dict, (self.to_dict(),)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
-        """A recipe from plain values: what `to_dict` gives, or less where the defaults do."""
+        """Return a recipe made from plain values, as `to_dict` gives them. Fields with a default may be left out."""
         return build(cls, values, "recipe")
 
     def to_dict(self) -> dict[str, Any]:
-        """All plain values, fit for YAML, JSON and a checkpoint: dicts, lists, strings, numbers, booleans, None."""
+        """Return all values as dicts, lists, strings, numbers, booleans and None, for YAML, JSON and checkpoints."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {n: dataclasses.asdict(v) if isinstance(v, Balance) else thawed(v) for n, v in values.items()}
 
     def merged(self, change: Mapping[str, Any]) -> "Recipe":
-        """This recipe with an ablation's diff over it: `MLPGAN.defaults.merged({"prior": "uniform"})`.
+        """Return this recipe with a diff laid over it: `MLPGAN.defaults.merged({"prior": "uniform"})`.
 
-        A null in the diff takes a key away; a parameter without its key has its default.
+        A null in the diff removes a key. A parameter whose key is removed has its default.
         """
         return Recipe.from_dict(merge(self.to_dict(), change, remove=True))
 
     def resolve(self, name: str) -> Callable[..., Any]:
-        """The function or class that a choice field names, with the choice's parameters bound to it."""
+        """Return the function or class that a field names, with the parameters of the choice bound to it."""
         about = self.__dataclass_fields__[name].metadata
         return bound(*resolve(getattr(self, name), about["registry"], f"recipe.{name}", about["engines"]))
 
     def schedule(self, *path: str) -> Schedule | None:
-        """The schedule of the number at a path, such as ("discriminator_penalties", "r1", "weight"); None without."""
+        """Return the schedule of the number at a path, ("discriminator_penalties", "r1", "weight"), or None."""
         tree: Any = self.schedules
         for key in path:
             if key not in tree:
@@ -126,18 +127,18 @@ class Recipe:
         return bound(*resolve(tree, SCHEDULES, "recipe.schedules." + ".".join(path)))
 
     def number(self, name: str, step: int) -> float:
-        """A number of the recipe at a step of the clock."""
+        """Return a number of the recipe as it is at a step of the clock."""
         schedule = self.schedule(name) if self.schedules else None
         value = getattr(self, name)
         return schedule(value, step) if schedule else value
 
     def optimizer_schedules(self, player: str) -> dict[str, Schedule]:
-        """The schedules of a network's optimizer, by the value that they vary."""
+        """Return the schedules of a player's optimizer, by the name of the value that each varies."""
         items = getattr(self, f"{player}_schedules").items()
         return {value: bound(*resolve(choice, SCHEDULES, value)) for value, choice in items}
 
     def objective(self, step: int = 0) -> Loss:
-        """The loss at a step of the clock: a `gan.parts.losses.Loss`, or what a function makes one of."""
+        """Return the loss at a step of the clock. UserError if what the recipe names makes no `Loss`."""
         with usable(f"recipe.loss {self.loss['name']!r}"):  # type: ignore[index]
             made = self._varying(self.resolve("loss"), "loss")
             loss: object = made(step) if callable(made) else made
@@ -146,14 +147,14 @@ class Recipe:
         return loss
 
     def auxiliary_loss(self, step: int = 0) -> Auxiliary | None:
-        """The loss of D's head at a step of the clock, if D has one."""
+        """Return the loss of D's auxiliary head at a step of the clock, or None if D has no such head."""
         if self.auxiliary is None:
             return None
         with usable(f"recipe.auxiliary {self.auxiliary['name']!r}"):  # type: ignore[index]
             return self._varying(self.resolve("auxiliary"), "auxiliary")(step)
 
     def penalties(self, player: str) -> list[Penalty]:
-        """A network's penalties. One whose weight is 0 for ever is none, and draws no random number."""
+        """Return a player's penalties. One whose weight is always 0 is left out, so that it draws no random numbers."""
         found, field_name = [], f"{player}_penalties"
         for name, settings in getattr(self, field_name).items():
             function = self._varying(named_function(self, field_name, name), field_name, name, takes_step=True)
@@ -163,7 +164,7 @@ class Recipe:
         return found
 
     def augmenters(self) -> list[Callable[..., Any]]:
-        """Functions of (images, noise, step), in their order."""
+        """Return the augmentations as functions of (images, noise, step), in the recipe's order."""
         names = self.augmentations
         return [
             self._varying(named_function(self, "augmentations", name), "augmentations", name, takes_step=True)
@@ -171,9 +172,9 @@ class Recipe:
         ]
 
     def _varying(self, function: Any, *path: str, takes_step: bool = False) -> Any:
-        """`function` as a function that ends in the step, which the parameters with a schedule follow.
+        """Return `function` with the step as its last argument. Parameters with a schedule follow that step.
 
-        `takes_step` says that `function` itself ends in the step; else the step is not handed on.
+        With `takes_step` the last argument of `function` itself is the step. Otherwise it does not get the step.
         """
         if not callable(function):
             return function
@@ -188,5 +189,5 @@ class Recipe:
 
 
 def _following(schedule: Schedule | None, value: float) -> Callable[[int], float]:
-    """A function of the step: the value, or what its schedule makes of it."""
+    """Return a function of the step that gives the value, or what its schedule makes of the value."""
     return (lambda step: schedule(value, step)) if schedule else (lambda step: value)

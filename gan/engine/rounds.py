@@ -1,4 +1,4 @@
-"""Round: whose turn it is, and what lasts from one batch of a round to the next."""
+"""Round: decides whose turn it is, and keeps what one batch of a round leaves for the next."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Balance:
-    """Train only the weaker network until it is strong enough (001, "The Training Process", point 3).
+    """Trains only the weaker network until it is strong enough (001, "The Training Process", point 3).
 
-    Before each batch D's accuracy on it (the mean of both halves, in [0, 1]) decides: below `low` only D is updated,
-    above `high` only G. After `patience` one-sided batches in a row both are, so that training cannot stand still.
+    Before each batch D's accuracy on that batch is measured: the mean of its accuracies on real images and on fakes, in
+    [0, 1]. Below `low` only D is updated, above `high` only G. After `patience` batches in a row that updated one
+    network alone, the next batch updates both, so that training cannot stand still.
     """
 
     low: float
@@ -33,27 +34,27 @@ class Balance:
 
 
 class Turn(NamedTuple):
-    """Who is updated on a batch."""
+    """Which players are updated on a batch."""
 
     discriminator: bool
     generator: bool
 
 
 class Round:
-    """A round has `d_steps` D updates, a batch each, then `g_steps` G updates.
+    """Counts the batches of a round. A round has `d_steps` D updates on a batch each, then `g_steps` G updates.
 
-    The first G update follows the last D update on the same batch. So a batch has at most one G update, the clock
+    The first G update follows the last D update on the same batch. So a batch has at most one G update. The clock then
     passes every number, and nothing overshoots `max_steps`.
     """
 
     def __init__(self, recipe: "Recipe") -> None:
         self.recipe = recipe
-        self.position = 0  # among the d_steps + g_steps - 1 batches of the round
-        self.one_sided = 0  # batches in a row that `balance` gave to one network
-        self.latent: Tensor | None = None  # of the last D update; later G updates may share it
+        self.position = 0  # of the coming batch among the d_steps + g_steps - 1 batches of a round
+        self.one_sided = 0  # number of last batches in a row that `balance` gave to one network alone
+        self.latent: Tensor | None = None  # the last D update's, which later G updates may share
 
     def next_turn(self, discriminator_updates: int, accuracy: Callable[[], float]) -> Turn:
-        """The turn of the coming batch. `accuracy` measures D on it, in [0, 1]; it is called only under `balance`."""
+        """Return the turn of the coming batch. `accuracy` measures D on it; only a recipe with `balance` calls it."""
         if discriminator_updates < self.recipe.pretraining:
             return Turn(discriminator=True, generator=False)
         d_steps, g_steps, position = self.recipe.d_steps, self.recipe.g_steps, self.position
@@ -66,20 +67,20 @@ class Round:
         self.one_sided = self.one_sided + 1 if one_sided else 0
         turn = Turn(not one_sided or measured < balance.low, not one_sided or measured > balance.high)
         if not turn.discriminator:
-            self.latent = None  # a batch of G alone has noise of its own
+            self.latent = None  # a batch that updates G alone has noise of its own
         return turn
 
     def state_dict(self, every_process: Callable[[Tensor], list[Tensor]]) -> dict[str, Any]:
-        """Plain values and tensors. `every_process` gives a tensor of each process, by rank."""
-        within = self.position and self.latent is not None  # only the rest of a round looks at its latent again
+        """Return plain values and tensors. `every_process` collects a tensor from all processes, by rank."""
+        within = self.position and self.latent is not None  # the latent is needed again only within its round
         latent = every_process(self.latent) if within and self.latent is not None else None
         return {"position": self.position, "one_sided": self.one_sided, "latent": latent}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken; the latent follows by `load_latent`, once its device is known."""
+        """Set the state that `state_dict` gave, but for the latent: see `load_latent`."""
         self.position, self.one_sided = state["position"], state["one_sided"]
 
     def load_latent(self, state: dict[str, Any], rank: int, device: Any) -> None:
-        """The latent of this process."""
+        """Set the latent of this process from the state. Its device is known later than the rest of the state."""
         if state["latent"] is not None:
             self.latent = state["latent"][rank].to(device)

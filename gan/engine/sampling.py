@@ -1,4 +1,4 @@
-"""Drawing images from a trained generator, the same for callbacks, commands and notebooks."""
+"""Draws images from a trained generator, in the same way for callbacks, commands and notebooks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,14 +14,14 @@ from gan.engine.recipe import Recipe
 from gan.parts.networks.layers import normalises_by_batch
 from gan.parts.priors import interpolate
 
-# Latents are drawn in blocks of this size and the last one is cut, so that sample i does not depend on how many are
-# asked for.
+# Latents are drawn in blocks of this size, and the last block is cut. So sample i does not depend on how many are asked
+# for.
 BLOCK = 500
 
 
 @contextmanager
 def in_inference(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Just these modules (not what is in them) in evaluation mode inside; each in its own again after it."""
+    """Put these modules, but not their children, in evaluation mode. At the exit each has its own mode again."""
     modes = [(module, module.training) for module in modules]
     try:
         for module, _ in modes:
@@ -34,21 +34,25 @@ def in_inference(modules: Iterable[nn.Module]) -> Iterator[None]:
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode, full precision and no gradients inside; each module's own mode again after it."""
+    """Put a network in evaluation mode, without gradients and in full precision. At the exit all is as before."""
     device = next(network.parameters()).device.type
     with in_inference(network.modules()), torch.no_grad(), torch.autocast(device, enabled=False):
         yield
 
 
 class Sampler(nn.Module):
-    """A generator and its prior.
+    """A generator with its prior. `sampler.sample(64)` draws images.
 
-    `sampler(latent)` maps (N, latent_dim) to images (N, C, H, W) in `output_range`; `sampler.sample(64)` draws them.
+    `sampler(latent)` maps latents (N, latent_dim) to images (N, C, H, W) in `output_range`.
 
     Args:
-        num_classes: of the labels that the generator reads; 0 where it reads none.
-        weights: whose the generator's are, `raw` or `ema`.
-        further: modules that the variant adds to the generator, by name, such as an encoder.
+        generator: the network.
+        prior: draws latents.
+        latent_dim: numbers in a latent.
+        batch_size: of training, for a generator that normalises by its batch.
+        num_classes: number of classes that the generator reads; 0 if it reads no labels.
+        weights: which weights the generator has, `raw` or `ema`.
+        further: modules that the variant adds to the generator, such as an encoder, by name.
     """
 
     def __init__(
@@ -69,7 +73,7 @@ class Sampler(nn.Module):
         self.weights = weights
         self.further = nn.ModuleDict(further or {})
         self.output_range: tuple[float, float] = generator.output_range  # type: ignore[assignment]
-        # Where an image depends on its batch, it is drawn in whole batches of the training's size.
+        # Where an image depends on its batch, images are drawn in whole batches of the size that training has.
         self.by_batch = normalises_by_batch(generator)
         self.block = batch_size if self.by_batch else BLOCK
 
@@ -77,9 +81,9 @@ class Sampler(nn.Module):
     def of(
         cls, player: Player, prior: Callable[..., Tensor], recipe: Recipe, num_classes: int, weights: str | None
     ) -> "Sampler":
-        """The generator of a game: its averaged (`ema`) weights where there are, or those asked for; shared.
+        """Return a sampler that shares the generator's weights: `raw` or `ema`, by default `ema` if they exist.
 
-        UserError for averaged weights that there are not.
+        UserError if `ema` is asked for and the recipe keeps no average.
         """
         weights = weights or ("ema" if player.averages else "raw")
         modules = dict(player.modules if weights == "raw" else player.averages)
@@ -89,28 +93,28 @@ class Sampler(nn.Module):
         return cls(generator, prior, recipe.latent_dim, recipe.batch_size, num_classes, weights, modules)
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Latent (N, latent_dim) -> images (N, C, H, W) in `output_range`."""
+        """Return images (N, C, H, W) in `output_range` from latents (N, latent_dim)."""
         return self.generator(latent, labels)
 
     def sample(self, num: int, seed: int = 0, purpose: str = "samples", label: int | None = None) -> Tensor:
-        """uint8 images (num, C, H, W) from the noise stream (purpose, seed), drawn in evaluation mode.
+        """Return uint8 images (num, C, H, W), drawn in evaluation mode from the noise stream (purpose, seed).
 
-        A conditional generator draws image i of class `label`, or of class i mod `num_classes`: a grid of as many
-        columns has a class in each. Neither weights, modes nor training streams change, and image i is the same however
-        many are asked for.
+        A conditional generator draws image i of class `label`, or by default of class i mod `num_classes`. A grid of
+        `num_classes` columns then has one class in each column. Weights, modes and training streams do not change.
+        Image i does not depend on how many images are asked for.
         """
         noise = stream(purpose, seed)
         return self._images(num, lambda: self.prior((self.block, self.latent_dim), noise), label)
 
     def interpolate(self, rows: int, columns: int = 10, seed: int = 0, label: int | None = None) -> Tensor:
-        """uint8 images (rows * columns, C, H, W): in each row a walk from one latent to another, by the prior's rule.
+        """Return uint8 images (rows * columns, C, H, W). Each row walks from one latent to another by the prior's rule.
 
-        With a conditional generator row i is of class `label`, or of class i mod `num_classes`.
+        With a conditional generator row i shows class `label`, or by default class i mod `num_classes`.
         """
         start, end = self.prior((2 * rows, self.latent_dim), stream("interpolation", seed)).split(rows)
         steps = [interpolate(self.prior, start, end, column / max(1, columns - 1)) for column in range(columns)]
         latents = torch.stack(steps, dim=1).flatten(0, 1)  # (rows * columns, latent_dim)
-        # The last block's rest comes from the prior: batch statistics are those of latents like the others.
+        # Latents from the prior fill the last block, so that its batch statistics are like those of the others.
         rest = self.prior((self.block, self.latent_dim), stream("interpolation, rest", seed))
         blocks = iter(torch.cat([latents, rest[: -len(latents) % self.block]]).split(self.block))
         if label is None and self.num_classes:
@@ -119,7 +123,7 @@ class Sampler(nn.Module):
         return self._images(len(latents), lambda: next(blocks), label)
 
     def _images(self, num: int, draw: Callable[[], Tensor], label: int | Tensor | None) -> Tensor:
-        """uint8 images of latents that come in blocks of (block, latent_dim), the last of them cut."""
+        """Return `num` uint8 images. `draw` gives latents in blocks (block, latent_dim); the last block is cut."""
         labels = self.labels(num, label)
         device = next(self.generator.parameters()).device
         blocks = []
@@ -132,7 +136,7 @@ class Sampler(nn.Module):
         return torch.cat(blocks)
 
     def labels(self, num: int, label: int | Tensor | None = None) -> Tensor | None:
-        """One for each image and, where they are drawn in whole batches, for what is cut off; None for none."""
+        """Return labels for whole blocks of images, so for some more than `num`; None if the generator reads none."""
         if not self.num_classes:
             if label is not None:
                 raise UserError("label: the generator reads no labels, so it cannot draw one class alone")

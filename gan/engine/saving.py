@@ -1,4 +1,4 @@
-"""What a game remembers beside weights and optimizers, so that a run goes on bit for bit."""
+"""The state of a game beside weights and optimizers. With it a resumed run goes on bit for bit."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,14 @@ from gan.engine.formats import FORMAT, upgraded_state
 if TYPE_CHECKING:
     from gan.engine.game import AdversarialModule
 
-KEY = "adversarial"  # of this state in a checkpoint
+KEY = "adversarial"  # the key of this state in a checkpoint
 
 
 def state_of(module: "AdversarialModule") -> dict[str, Any]:
-    """The state as plain values and tensors on the CPU. Collective over processes."""
+    """Return the state as plain values and tensors on the CPU. All processes must call this."""
 
     def every_process(tensor: Tensor) -> list[Tensor]:
-        """This tensor of each process, by rank."""
+        """Return this tensor of each process, by rank."""
         several = module.trainer.world_size > 1
         gathered = module.all_gather(tensor.to(module.device)) if several else tensor[None]
         return [item.cpu().clone() for item in gathered]
@@ -38,7 +38,7 @@ def state_of(module: "AdversarialModule") -> dict[str, Any]:
 
 
 def take_state(module: "AdversarialModule", checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """Take what needs no device from a checkpoint. Returns the state, for `go_on` and `go_on_at_the_first_batch`."""
+    """Set what needs no device from a checkpoint. Returns the state for `go_on` and `go_on_at_the_first_batch`."""
     if KEY not in checkpoint:
         raise UserError("the checkpoint holds no adversarial state: it is not one of a GAN trained by this package")
     state = upgraded_state(checkpoint[KEY], checkpoint["global_step"])
@@ -51,7 +51,7 @@ def take_state(module: "AdversarialModule", checkpoint: dict[str, Any]) -> dict[
 
 
 def go_on(module: "AdversarialModule", state: dict[str, Any]) -> None:
-    """Set this process's streams and latent where the checkpoint's stood. UserError where they do not fit."""
+    """Set this process's streams and latent to those of the checkpoint. UserError if they do not fit."""
     saved, world_size = state["streams"]["noise"], module.trainer.world_size
     if len(saved) != world_size:
         raise UserError(
@@ -66,5 +66,5 @@ def go_on(module: "AdversarialModule", state: dict[str, Any]) -> None:
 
 
 def go_on_at_the_first_batch(module: "AdversarialModule", state: dict[str, Any]) -> None:
-    """Set the global random state, last of all, since whatever Lightning does before may still move it."""
+    """Set the global random state. It is set last, since what Lightning does before may still move it."""
     set_global_random_state(state["random"][module.global_rank], module.device)

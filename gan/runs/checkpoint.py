@@ -1,7 +1,7 @@
-"""Reading and writing trained generators: full checkpoints, generator-only snapshots, runs. Files are hostile.
+"""Reads trained generators from full checkpoints, snapshots and runs, and writes snapshots. No file is trusted.
 
-A checkpoint is read with `weights_only=True`, a snapshot is safetensors; neither can run code. The recipe in them names
-classes: those of this package are fine, others are imported only where the caller allows their package.
+A checkpoint is read with `weights_only=True`, and a snapshot is a safetensors file. Neither can run code. Both name
+classes. Those of this package may be imported; others only if the caller allows their package.
 """
 
 import json
@@ -23,13 +23,13 @@ from gan.engine.saving import KEY
 from gan.runs.reader import find_checkpoint
 from gan.variants import variant_class
 
-MAX_BYTES = 4 * 2**30  # of a checkpoint; small-image GANs have megabytes
+MAX_BYTES = 4 * 2**30  # of a checkpoint; those of small-image GANs have some megabytes
 
 
 def save_snapshot(module: AdversarialModule, step: int, path: Path) -> None:
-    """Write the generator's weights, averaged ones where there are, with what rebuilds it in the header.
+    """Write the generator's weights, or their average if there is one. The header says how to rebuild the generator.
 
-    The file is complete or not there at all.
+    The file appears only when it is complete.
     """
     sampler = module.sampler()
     metadata = {
@@ -55,14 +55,14 @@ def save_snapshot(module: AdversarialModule, step: int, path: Path) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The content of a full checkpoint of this package: plain values and tensors on the CPU.
+    """Return the content of a full checkpoint: plain values and tensors on the CPU.
 
-    Raises UserError, in one line, for anything else.
+    Raises UserError, in one line, for a file that is no checkpoint of this package.
     """
     _check_file(path)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # hostile bytes raise whatever the unpickler meets
+    except Exception as error:  # damaged or hostile bytes may raise anything
         raise UserError(
             f"{path}: not a readable checkpoint ({_first_line(error)}); give one that gan fit wrote"
         ) from None
@@ -73,18 +73,18 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load(path: str | Path, allow_import: Collection[str] = (), weights: str | None = None) -> Sampler:
-    """The trained generator in a run, a checkpoint or a snapshot: `gan.load("runs/…").sample(64)`.
+    """Return the trained generator in a run, a checkpoint or a snapshot: `gan.load("runs/…").sample(64)`.
 
-    A run gives its last checkpoint. `allow_import` names packages outside `gan` that the file's classes may come from;
-    `weights` is `raw` or `ema`, by default the averaged ones where the file has them. Raises UserError for what is no
-    such file, for weights that it lacks, and for classes of packages that are not allowed.
+    Of a run the last checkpoint is taken. `allow_import` names packages outside `gan` that classes may come from.
+    `weights` is `raw` or `ema`, by default `ema` if the file has them. Raises UserError for a path that is none of
+    these, for weights that the file lacks, and for classes from packages that are not allowed.
     """
     file = find_checkpoint(Path(path))
     if file.suffix == ".safetensors":
         header, state = _read_snapshot(file)
         variant, number = header.get("variant"), recorded_format(header, str(file))
         hyper_parameters, has = header.get("hyper_parameters"), {str(header.get("weights", "raw"))}
-        if number == 1:  # it had the generator alone, under the generator's own names
+        if number == 1:  # such a file has the generator alone, and no prefix
             state = {f"generator.{name}": tensor for name, tensor in state.items()}
     else:
         checkpoint = read_checkpoint(file)
@@ -97,28 +97,28 @@ def load(path: str | Path, allow_import: Collection[str] = (), weights: str | No
         raise UserError(f"{file}: has no {weights} weights of a generator; it has {', '.join(sorted(has)) or 'none'}")
     module = build_module(variant, hyper_parameters, number, allow_import, str(file))
     sampler = module.sampler(weights)
-    averaged = weights == "ema" and file.suffix != ".safetensors"  # a snapshot has one kind, under plain names
+    averaged = weights == "ema" and file.suffix != ".safetensors"  # a snapshot has no names with `average`
     try:
         for name, network in _networks(sampler).items():
             average = "average" if name == "generator" else f"average_{name}"
             network.load_state_dict(_part(state, f"{average if averaged else name}."))
-    except (RuntimeError, AttributeError, TypeError) as error:  # wrong shapes, or no tensors at all
+    except (RuntimeError, AttributeError, TypeError) as error:  # wrong shapes, or values that are no tensors
         raise UserError(f"{file}: its weights do not fit its recipe ({_first_line(error)})") from None
     return sampler.eval().requires_grad_(False)
 
 
 def _networks(sampler: Sampler) -> dict[str, torch.nn.Module]:
-    """The generator and what a variant adds to it, by name."""
+    """Return the generator and the modules that a variant adds to it, by name."""
     return {"generator": sampler.generator, **dict(sampler.further.items())}
 
 
 def _part(state: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """The weights whose names begin like this, under the rest of their names."""
+    """Return the weights whose names begin with `prefix`, without that prefix."""
     return {name.removeprefix(prefix): value for name, value in state.items() if str(name).startswith(prefix)}
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """`step` of a run, checkpoint or snapshot, and the run's `seed` (None where the file does not know it)."""
+    """Return {step, seed} of a run, checkpoint or snapshot. The run's seed is None if the file does not say it."""
     file = find_checkpoint(Path(path))
     if file.suffix == ".safetensors":
         return {"step": _read_snapshot(file)[0].get("step"), "seed": None}
@@ -129,9 +129,9 @@ def describe(path: str | Path) -> dict[str, Any]:
 def build_module(
     variant: Any, hyper_parameters: Any, number: int, allow_import: Collection[str], where: str
 ) -> AdversarialModule:
-    """The variant that a file of format `number` names, untrained.
+    """Return the untrained variant that a file of format `number` names.
 
-    UserError for a class that may not be imported or is no variant.
+    Raises UserError for a class that may not be imported, or that is no variant.
     """
     values = hyper_parameters if isinstance(hyper_parameters, dict) else {}
     recipe, shape, classes = (values.get(name) for name in ("recipe", "image_shape", "num_classes"))
@@ -146,7 +146,7 @@ def build_module(
 
 
 def refuse_foreign(tree: Any, allow_import: Collection[str], where: str, called: bool = False) -> None:
-    """UserError if a tree of choices would import, by path, from a package that is not allowed (`foreign_names`)."""
+    """Raise UserError if a tree of choices names code of a package that is not allowed (`foreign_names`)."""
     allow_import = [allow_import] if isinstance(allow_import, str) else allow_import
     for name in foreign_names(tree, called):
         package = name.split(".")[0]
@@ -155,7 +155,7 @@ def refuse_foreign(tree: Any, allow_import: Collection[str], where: str, called:
 
 
 def _read_snapshot(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """What the header says (variant, hyper_parameters, step), and the generator's weights."""
+    """Return the header (variant, hyper_parameters, step, …) and the weights."""
     _check_file(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:

@@ -1,6 +1,6 @@
-"""Configurations: files and mappings, merged key by key into one plain tree. Answers without importing torch.
+"""Configurations: files and mappings are merged, key by key, into one plain tree. Torch is not imported here.
 
-What the keys within a section may be, and mean, is in `gan.runs.plan`.
+`gan.runs.plan` knows what keys a section may have, and what they mean.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,30 +17,30 @@ from gan.runs.yaml_files import read_yaml
 
 SECTIONS = ("seeds", "data", "trainer", "scalars", "image_grid", "evaluation", "checkpoints")
 KEYS = ("model", *SECTIONS, "seed_everything", "run")
-# Besides, in a run's own file: its format, and the folder that code outside this package was imported from.
+# Further keys of a run's own file: its format, and the folder from which code outside this package was imported.
 RECORDED = ("format", "pythonpath")
 TEXTS = ("run", "pythonpath")
-DATA_ARGUMENTS = ("name", "root", "source", "split")  # of ImageDataModule; other keys are the data set's own
+DATA_ARGUMENTS = ("name", "root", "source", "split")  # of ImageDataModule; other keys of `data` belong to the data set
 
 
 @dataclass(frozen=True)
 class Part:
-    """A configuration in canonical form, with what an error line calls it."""
+    """A configuration in canonical form. Error lines about it begin with `where`."""
 
     where: str
     tree: dict[str, Any]
-    format: int | None = None  # of a run's own file, which says everything
-    name: str | None = None  # that a run takes from a file
+    format: int | None = None  # only for a run's own file, which holds every value
+    name: str | None = None  # of the file; a run may be named after it
 
 
 def config_directory() -> Path:
-    """Where the shipped configs are: in the wheel inside the package, in a checkout beside it."""
+    """Return the folder of the shipped configs. It is inside an installed package, and beside it in a checkout."""
     inside = Path(__file__).parents[1] / "configs"
     return inside if inside.is_dir() else Path(__file__).parents[2] / "configs"
 
 
 def shipped_configs() -> dict[str, Path]:
-    """Shipped configs by name: `quickstart`, `systems/mlp_gan` and, where it is unambiguous, `mlp_gan`."""
+    """Return the shipped configs by name. `systems/mlp_gan` is also called `mlp_gan`."""
     directory = config_directory()
     paths = sorted(directory.rglob("*.yaml"))
     by_stem: dict[str, Path] = {path.stem: path for path in reversed(paths)}
@@ -48,7 +48,7 @@ def shipped_configs() -> dict[str, Path]:
 
 
 def read_config(name: str | Path) -> Part:
-    """A config file, or a shipped one by name."""
+    """Read a config file, or a shipped config by its name."""
     path = Path(name)
     if not path.is_file():
         shipped = shipped_configs()
@@ -62,17 +62,17 @@ def read_config(name: str | Path) -> Part:
 
 
 def parts(config: str | Path | Sequence[str | Path], given: Mapping[str, Any]) -> list[Part]:
-    """Configs in their order, then what is given beside them, where None stands for nothing."""
+    """Return the configs in their order, then what is given beside them. A None in `given` is left out."""
     names = [config] if isinstance(config, str | Path) else config
     changes = {key: value for key, value in given.items() if value is not None}
     return [*map(read_config, names), Part("", canonical(changes, ""))]
 
 
 def composed(sources: Sequence[Part]) -> tuple[Part | None, dict[str, Any]]:
-    """The last run's own file, if there is one, and the changes that come after it.
+    """Return the last part that is a run's own file, or None, and the changes that come after it.
 
-    Such a file says everything, so that what comes before it does not count; a null in it is a value. Of the changes
-    later ones win, key by key, and a null in them removes a key.
+    A run's own file holds every value. So parts before it do not count, and a null in it is a value. Among the changes
+    later ones win, key by key, and a null removes a key.
     """
     recorded: Part | None = None
     change: dict[str, Any] = {}
@@ -85,7 +85,7 @@ def composed(sources: Sequence[Part]) -> tuple[Part | None, dict[str, Any]]:
 
 
 def laid_over(tree: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """`change` over `tree`; another data set keeps the root alone: sources and splits are the data set's own."""
+    """Return `tree` with `change` laid over it. Another data set keeps only the root: other keys are its own."""
     before, now = ((t.get("data", {}).get("name") or {}).get("name") for t in (tree, change))
     if None not in (before, now) and before != now:
         tree = tree | {"data": {key: value for key, value in tree["data"].items() if key == "root"}}
@@ -93,7 +93,7 @@ def laid_over(tree: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 
 
 def canonical(tree: Mapping[str, Any], where: str, keys: Collection[str] = KEYS) -> dict[str, Any]:
-    """A tree with `model` as {class_path, recipe} and `data.name` as a mapping; UserError for what is no such tree."""
+    """Return a tree with `model` as {class_path, recipe} and `data.name` as a mapping. UserError for anything else."""
     result: dict[str, Any] = {}
     for key, value in tree.items():
         if key == "model":
@@ -114,7 +114,7 @@ def canonical(tree: Mapping[str, Any], where: str, keys: Collection[str] = KEYS)
 
 
 def _canonical_data(data: dict[str, Any], where: str) -> dict[str, Any]:
-    """`data` with its name written out and the data set's own parameters in it: {fonts: …} -> {name: {fonts: …}}."""
+    """Return `data` with the data set's own parameters moved into its name: {fonts: …} -> {name: {fonts: …}}."""
     own = {key: value for key, value in data.items() if key not in DATA_ARGUMENTS}
     rest = {key: value for key, value in data.items() if key in DATA_ARGUMENTS}
     if isinstance(rest.get("name"), str):
@@ -144,14 +144,14 @@ def _canonical_model(value: Any, where: str) -> dict[str, Any]:
 
 
 def mapping(value: Any, key: str, where: str, advice: str) -> dict[str, Any]:
-    """`value` as a dict, an absent one as an empty dict."""
+    """Return `value` as a dict, which is empty for None. UserError for what is no mapping."""
     if not isinstance(value, Mapping | None):
         raise UserError(f"{prefix(where)}{key} must be a mapping, got {value!r}; {advice}")
     return dict(value or {})
 
 
 def check_keys(values: Mapping[str, Any], allowed: Collection[str], section: str, where: str) -> None:
-    """UserError for the first key that is not allowed in its section."""
+    """Raise UserError for the first key that is not allowed in its section."""
     for key in values:
         if key not in allowed:
             path = f"{section}.{key}" if section else key
@@ -159,7 +159,7 @@ def check_keys(values: Mapping[str, Any], allowed: Collection[str], section: str
 
 
 def prefix(where: str) -> str:
-    """The start of an error line about a file; nothing for what is given beside it, whose key says enough."""
+    """Return the start of an error line: the file, if there is one. For a flag the key says enough."""
     return f"{where}: " if where else ""
 
 

@@ -1,4 +1,4 @@
-"""A run's directory: made once, never written to again without `gan resume` or `--overwrite`."""
+"""A run's directory. It is made once, and later only `gan resume` and `--overwrite` write to it."""
 
 import json
 import math
@@ -11,15 +11,16 @@ import yaml
 
 from gan.base.errors import UserError
 
-# What a resolved configuration has at least; hardly a file of the user's own that happens to be called config.yaml.
+# Keys of every resolved configuration. Another file that is called config.yaml will hardly have all of them.
 RESOLVED = {"model", "run", "seed_everything", "data", "trainer", "checkpoints"}
 CONFIG, PROVENANCE, METRICS = "config.yaml", "provenance.json", "metrics.jsonl"
 
 
 def create(directory: Path, tree: dict[str, Any], overwrite: bool) -> None:
-    """Make the directory with its resolved configuration; UserError if it is used or cannot be written.
+    """Make the directory and write its resolved configuration. UserError if it is in use or cannot be written.
 
-    From then on it is a run, whatever becomes of it: of two that start at once, one writes the configuration.
+    The directory is then a run, even if training fails. If two processes start at once, only one writes the
+    configuration; the other gets the error.
     """
     used = f"{directory} is in use; gan resume {directory}, or give another --run or --overwrite"
     try:
@@ -39,7 +40,7 @@ def create(directory: Path, tree: dict[str, Any], overwrite: bool) -> None:
 
 
 def _refuse_what_is_no_run(directory: Path) -> None:
-    """UserError for what --overwrite must not empty."""
+    """Raise UserError for a directory that --overwrite must not empty."""
     place = directory.resolve()
     if any(home.is_relative_to(place) for home in (Path.cwd(), Path(os.path.expanduser("~")).resolve())):
         raise UserError(f"{directory} holds the working or home directory, so --overwrite does not empty it")
@@ -52,7 +53,7 @@ def _refuse_what_is_no_run(directory: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file's content; the old one or the new one is there at any time."""
+    """Replace a file's content. At any time the file has either the old content or the new one."""
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)
@@ -68,7 +69,7 @@ def _dump(tree: dict[str, Any]) -> str:
 
 
 def write_provenance(directory: Path, entry: dict[str, Any]) -> None:
-    """Add an entry to `provenance.json`: one for the start, one for each resumption."""
+    """Add an entry to `provenance.json`. It has one for the start and one for each resumption."""
     path = directory / PROVENANCE
     try:
         entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
@@ -78,7 +79,7 @@ def write_provenance(directory: Path, entry: dict[str, Any]) -> None:
 
 
 def forget_after(directory: Path, step: int) -> None:
-    """Drop the metric rows of steps that a resumed run will do again."""
+    """Remove the metric rows of steps after `step`, which a resumed run will do again."""
     path = directory / METRICS
     if path.is_file():
         rows = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -86,7 +87,7 @@ def forget_after(directory: Path, step: int) -> None:
 
 
 def _step(row: str) -> float:
-    """The step of a metric row; infinity for one that a crash cut off."""
+    """Return the step of a metric row, or infinity for a row that a crash cut off."""
     try:
         return json.loads(row)["step"]
     except (ValueError, KeyError, TypeError):

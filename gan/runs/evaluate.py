@@ -1,4 +1,4 @@
-"""`evaluate`: a trained generator measured on test images."""
+"""`evaluate` measures a trained generator on test images."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from gan.base.errors import UserError
 from gan.runs.config import canonical
 from gan.runs.sample import check_num, generator, generator_file, run_config
 
-PLACE = ("root", "source")  # of the data set, which may be elsewhere than the run's
+PLACE = ("root", "source")  # keys of `data` that may differ from the run's
 
 
 def evaluate(
@@ -21,10 +21,10 @@ def evaluate(
     weights: str | None = None,
     allow_import: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The row of a measurement with its protocol: `gan.evaluate("runs/…")["fid"]`.
+    """Return the row of a measurement with its protocol: `gan.evaluate("runs/…")["fid"]`.
 
-    Arguments are as in `sample`; `num` counts the fakes, `data` is {root, source} of the real images, by default the
-    run's. Raises UserError, in one line, for a mistake.
+    Arguments are as in `sample`. `num` is the number of fakes. `data` is {root, source} of the real images, by default
+    those of the run. Raises UserError, in one line, for a mistake.
     """
     check_num(num, 2)
     place = canonical({"data": data or {}}, "")["data"]

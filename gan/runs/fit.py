@@ -1,4 +1,4 @@
-"""`fit` and `resume`: a run from names and mappings. A mistake in them is answered before torch is imported."""
+"""`fit` and `resume` make a run from names and mappings. Many mistakes are found before torch is imported."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from gan.base.errors import UserError
 from gan.runs.config import KEYS, Part, canonical, mapping, parts, read_config
 from gan.runs.directory import CONFIG
 
-MAY_CHANGE = ("trainer", "scalars", "image_grid", "evaluation", "checkpoints")  # and data.root, on resuming
+MAY_CHANGE = ("trainer", "scalars", "image_grid", "evaluation", "checkpoints")  # on resuming; so may data.root
 Section = Mapping[str, Any]
 
 
@@ -19,8 +19,8 @@ class Outcome:
 
     directory: Path
     step: int
-    is_global_zero: bool  # whether this process speaks for all
-    signal: int | None  # that stopped it
+    is_global_zero: bool  # whether this is the first process, which prints for all
+    signal: int | None  # the signal that stopped it, if one did
     report: dict[str, Any] | None  # the last measurement on test images
 
 
@@ -42,22 +42,22 @@ def fit(
 ) -> Outcome:
     """Train a new run: `gan.fit("mlp_gan", recipe={"prior": "uniform"}, trainer={"max_steps": 2000})`.
 
-    The same as `gan fit` with flags of these names: later configs win over earlier ones, what is given here over both,
-    key by key, and a None in a section removes a key. Raises UserError, in one line, for a mistake.
+    This does the same as `gan fit` with flags of these names. Later configs win over earlier ones, key by key, and
+    arguments win over all configs. A None in a section removes a key. Raises UserError, in one line, for a mistake.
 
     Args:
         config: files, or shipped configs by name.
         model: the variant's name, an importable path, or {class_path: …, recipe: …}.
         recipe: a diff of the variant's values, as {FIELD: VALUE}.
-        seeds: of init, order, noise or dropout, where they are not to be the run's.
+        seeds: seeds of init, order, noise or dropout. The default of each is the run's seed.
         data: name, root, source, split, and the data set's own parameters.
         trainer: arguments of Lightning's Trainer.
         scalars: every_n_steps.
         image_grid: every_n_steps, num_images.
         evaluation: every_n_steps, num_samples.
         checkpoints: every_n_steps, milestones.
-        seed_everything: the run's seed, by default the configs' or 1.
-        run: the directory, by default the configs' or runs/<config>/<variant>/seed_<n>.
+        seed_everything: the run's seed. The default is that of the configs, or 1.
+        run: the directory. The default is that of the configs, or runs/<config>/<variant>/seed_<n>.
         overwrite: empty a used run directory first.
     """
     given = {name: value for name, value in locals().items() if name in KEYS}
@@ -70,7 +70,7 @@ def fit(
 def configuration(
     config: str | Path | Sequence[str | Path] = (), *, recipe: Section | None = None, **given: Any
 ) -> dict[str, Any]:
-    """What `fit` would write to the run's config.yaml: every value. Nothing is written."""
+    """Return what `fit` would write to the run's config.yaml: every value. Nothing is written here."""
     sources = _sources(config, given, recipe)
     from gan.runs.plan import plan
 
@@ -97,8 +97,8 @@ def resume(
 ) -> Outcome:
     """Go on with a run from its last checkpoint: `gan.resume("runs/…", trainer={"max_steps": 20_000})`.
 
-    Arguments are as in `fit`, of `data` the root alone; recipe, data set and seed stay. `allow_import` names packages
-    outside `gan` that the run's code may come from. Raises UserError, in one line, for a mistake.
+    Arguments are as in `fit`. Of `data` only the root may be given. Recipe, data set and seeds stay. `allow_import`
+    names packages outside `gan` that the run's code may come from. Raises UserError, in one line, for a mistake.
     """
     given = {name: value for name, value in locals().items() if name in KEYS and name != "run" and value is not None}
     directory = Path(run)
@@ -116,7 +116,7 @@ def resume(
 
 
 def refuse_changes(keys: Iterable[str]) -> None:
-    """UserError for the first key, such as `model.recipe.prior`, that may not change on resuming."""
+    """Raise UserError for the first key that may not change on resuming, such as `model.recipe.prior`."""
     for key in keys:
         if key.split(".")[0] not in MAY_CHANGE and key != "data.root":
             raise UserError(

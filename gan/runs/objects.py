@@ -1,4 +1,4 @@
-"""The objects of the section `trainer`: loggers, callbacks, plugins and a profiler, by name with their arguments."""
+"""Makes the objects in the section `trainer` (loggers, callbacks, plugins, a profiler) from names and arguments."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -11,11 +11,11 @@ from gan.base.errors import UserError, usable
 
 
 class Kind(NamedTuple):
-    """What an argument of the Trainer takes: classes of these bases, those of a module of Lightning's by bare names."""
+    """What an argument of the Trainer takes: classes of these bases. Those in `module` need no path."""
 
     module: Any
     bases: tuple[type, ...]
-    words: tuple[str, ...] = ()  # that the Trainer itself understands
+    words: tuple[str, ...] = ()  # words that the Trainer itself understands
 
 
 KINDS = {
@@ -27,7 +27,7 @@ KINDS = {
 
 
 def named_classes(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Every name in the section that `built` would import a class by; arguments of a class are plain values."""
+    """Yield every name in the section by which `built` would import a class."""
     for key in KINDS.keys() & settings.keys():
         value = settings[key]
         for item in value if isinstance(value, list | tuple) else [value]:
@@ -37,7 +37,7 @@ def named_classes(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def built(value: Any, key: str) -> Any:
-    """The value of a Trainer's argument: a class's name, or {class_path: NAME, init_args: {…}}, or a list of these."""
+    """Return the value of a Trainer's argument, made from NAME, {class_path: NAME, init_args: {…}}, or a list."""
     kind = KINDS[key]
     if isinstance(value, list | tuple):
         return [_object(item, key, kind) for item in value]

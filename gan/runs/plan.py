@@ -1,4 +1,4 @@
-"""What a run is made from: a composed configuration with every key checked and every value written out."""
+"""Plan: what a run is made from. All keys of its configuration are checked, and all values are written out."""
 
 import inspect
 from collections.abc import Sequence
@@ -25,16 +25,16 @@ from gan.runs.objects import named_classes
 from gan.runs.trainer import TRAINER_DEFAULTS
 from gan.variants import variant_class
 
-# Section -> the class that its keys are arguments of.
+# Section -> the callback whose arguments are the keys of the section.
 CALLBACKS: dict[str, Any] = {
     **{"scalars": Scalars, "image_grid": ImageGrid, "evaluation": Evaluation, "checkpoints": Checkpoints}
 }
-HIDDEN = {"evaluation": {"data"}}  # arguments that only Python code can give
+HIDDEN = {"evaluation": {"data"}}  # section -> arguments that only Python code can give
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`tree` is the run's config.yaml; the recipe in it is `recipe`."""
+    """A run before it starts. `tree` is its config.yaml, and `recipe` is the recipe in that tree."""
 
     tree: dict[str, Any]
     variant: type[AdversarialModule]
@@ -42,7 +42,7 @@ class Plan:
 
 
 def plan(parts: Sequence[Part]) -> Plan:
-    """The parts of a configuration as one that says everything; UserError for what cannot be meant."""
+    """Return the plan that the parts of a configuration make. UserError for an unknown key or an unusable value."""
     for part in parts:
         for section in ("trainer", *CALLBACKS):
             check_keys(part.tree.get(section, {}), arguments(section), section, part.where)
@@ -52,7 +52,7 @@ def plan(parts: Sequence[Part]) -> Plan:
     seed = top.get("seed_everything", 1)
     import_from(top.get("pythonpath"))
     variant = variant_class({**base.get("model", {}), **change.get("model", {})}.get("class_path"))
-    # Changes over what a run recorded, which may be another class's values, or over the class's own.
+    # Changes are laid over what a run recorded, if its file is given, and otherwise over the class's own values.
     whole = recorded_recipe(recorded) if recorded else variant.defaults.to_dict()
     recipe = Recipe.from_dict(merge(whole, change.get("model", {}).get("recipe", {}), remove=True))
     model = {
@@ -75,14 +75,14 @@ def plan(parts: Sequence[Part]) -> Plan:
 
 
 def arguments(section: str) -> dict[str, Any]:
-    """The keys of a section, with their defaults."""
+    """Return the keys of a section, with their defaults."""
     target = CALLBACKS.get(section, pl.Trainer)
     hidden = HIDDEN.get(section, set())
     return {name: p.default for name, p in inspect.signature(target).parameters.items() if name not in hidden}
 
 
 def imported(tree: dict[str, Any]) -> list[str]:
-    """Names by which a resolved configuration imports code from outside `gan` and Lightning."""
+    """Return the names by which a resolved configuration imports code from outside `gan` and Lightning."""
     data = importable(tree["data"]["name"])
     return [
         *foreign_names(tree["model"]),
@@ -92,25 +92,25 @@ def imported(tree: dict[str, Any]) -> list[str]:
 
 
 def recorded_recipe(part: Part) -> dict[str, Any]:
-    """The recipe of a run's own file, with every value."""
+    """Return the recipe of a run's own file, with every value."""
     recipe = part.tree.get("model", {}).get("recipe", {})
     return completed_recipe(recipe) if part.format == 1 else recipe
 
 
 def recorded_data(part: Part | None) -> dict[str, Any]:
-    """The section `data` of a run's own file, with every value of the data set's choice; empty without a file."""
+    """Return the section `data` of a run's own file, with all parameters of the data set. Empty without a file."""
     data = part.tree.get("data", {}) if part else {}
     return data | {"name": completed_data(data["name"])} if part and part.format == 1 and data.get("name") else data
 
 
 def _over(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """`change` over `base`; a null in it removes a key of the section."""
+    """Return `base` with `change` laid over it. A null in `change` removes a key."""
     removed = {key for key, value in change.items() if value is None}
     return {key: value for key, value in merge(base, change).items() if key not in removed}
 
 
 def _data_over(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """The same, where the data set's choice has keys of its own, and another data set keeps the root alone."""
+    """Do the same for the section `data`. Another data set keeps only the root, since other keys are its own."""
     before, now = base.get("name") or {}, change.get("name") or {}
     if now.get("name", before.get("name")) != before.get("name"):
         base = {key: value for key, value in base.items() if key == "root"}
@@ -119,12 +119,12 @@ def _data_over(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 
 
 def complete_data(data: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `ImageDataModule`, all of them, the data set's own parameters too."""
+    """Return all arguments of `ImageDataModule`, with all parameters of the data set."""
     defaults = {name: p.default for name, p in inspect.signature(ImageDataModule).parameters.items()}
     choice = {"name": defaults["name"], **data["name"]}
     if choice["name"] in DATASETS:
         own = inspect.signature(DATASETS[choice["name"]]).parameters
-        for key in choice.keys() - {"name"} - own.keys():  # may be a misspelt key of the module
+        for key in choice.keys() - {"name"} - own.keys():  # it may be a misspelt key of the module
             raise UserError(
                 f"data set {choice['name']!r}: unknown key {f'data.{key}'!r}; {nearest(key, own.keys() | defaults)}"
             )
@@ -137,7 +137,7 @@ def complete_data(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(parts: Sequence[Part]) -> str:
-    """Of the run: the last config that says something about the model names it, not one that only says where to run."""
+    """Return the run's name: that of the last config with a model. Other configs only say where or how to run."""
     named = [part.name for part in parts if part.name and "model" in part.tree]
     others = [part.name for part in parts if part.name]
     return (named[-1:] or others[:1] or ["fit"])[0]

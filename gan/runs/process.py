@@ -1,4 +1,4 @@
-"""The state of a process that a run moves, so that several runs in one process end as each would alone."""
+"""Restores the state of a process after a run, so that several runs in one process end as each would alone."""
 
 import logging
 import os
@@ -11,14 +11,14 @@ from torch import distributed
 
 from gan.base import notes
 
-CHATTY = ("pytorch_lightning", "lightning_fabric")  # their tips and device lines
+CHATTY = ("pytorch_lightning", "lightning_fabric")  # loggers that print tips and devices
 
 
 @contextmanager
 def as_in_a_process_of_its_own() -> Iterator[None]:
-    """Within it a run may set what it likes; afterwards folders, variables and torch's switches are as they were.
+    """Restore import folders, environment variables, log levels and torch's switches at the exit.
 
-    The variables of several processes stay where Lightning launched them, since they go on after the run, too.
+    If Lightning started several processes, the variables stay: those processes go on after the run.
     """
     notes.forget()
     path, environment = list(sys.path), dict(os.environ)
@@ -48,5 +48,5 @@ def as_in_a_process_of_its_own() -> Iterator[None]:
 
 
 def _joined() -> bool:
-    """Whether this process is one of a group."""
+    """Return whether this process belongs to a group of processes."""
     return distributed.is_available() and distributed.is_initialized()

@@ -1,4 +1,4 @@
-"""Where a number comes from: commit, uncommitted changes, versions, machine."""
+"""Provenance: commit, uncommitted changes, versions and machine behind a number."""
 
 import importlib.metadata
 import os
@@ -20,7 +20,7 @@ MAX_DIFF = 1_000_000  # characters
 
 
 def _git(directory: Path, *arguments: str) -> str | None:
-    """What git prints there, or None where it is not installed or there is no repository."""
+    """Return what git prints in a directory, or None without git or without a repository."""
     try:
         command = ["git", *arguments]
         done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=20, check=True)
@@ -31,9 +31,9 @@ def _git(directory: Path, *arguments: str) -> str | None:
 
 @lru_cache
 def commit(directory: Path = Path(__file__).parents[1]) -> str | None:
-    """The commit of the repository around `directory`, with `+` for uncommitted changes; None without a repository.
+    """Return the commit of the repository around `directory`, with `+` for uncommitted changes, or None.
 
-    An installed wheel may lie inside somebody's repository that ignores it: that is not its commit.
+    The repository must track the directory. An installed wheel may lie in somebody's repository that ignores it.
     """
     head = _git(directory, "rev-parse", "HEAD")
     if head is None or not _git(directory, "ls-files", "--", "."):
@@ -42,14 +42,14 @@ def commit(directory: Path = Path(__file__).parents[1]) -> str | None:
 
 
 def repository(directory: Path) -> dict[str, Any]:
-    """Commit and uncommitted diff of the repository around `directory`."""
+    """Return the commit and the uncommitted diff of the repository around `directory`."""
     found = commit(directory)
     diff = (_git(directory, "diff", "HEAD") or "") if found else ""
     return {"commit": found, "uncommitted_diff": diff[:MAX_DIFF]}
 
 
 def provenance(variant: type, data: dict[str, Any], device: torch.device, precision: str) -> dict[str, Any]:
-    """What `provenance.json` holds, as plain values."""
+    """Return an entry of `provenance.json`, as plain values."""
     repositories = {"gan": repository(Path(__file__).parents[1])}
     source = getattr(sys.modules.get(variant.__module__), "__file__", None)
     if source and variant.__module__.split(".")[0] != "gan":

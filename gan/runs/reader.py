@@ -1,6 +1,6 @@
-"""What a run left on the disk, read in one place: scripts, tests and reports see a run through `Run` alone.
+"""Reads what a run left on the disk. Scripts, tests and reports see a run only through `Run`.
 
-It is light to import: torch is not needed, and TensorBoard's reader is imported when scalars are asked for.
+The import is light. Torch is not needed, and TensorBoard's reader is imported only when scalars are asked for.
 """
 
 import json
@@ -22,23 +22,23 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """A run's directory. Each file is read when it is first asked for, and stays as it was read.
+    """A run's directory. Each file is read when it is first asked for, and not again.
 
-    `read_run` refuses what is no run. `Run` itself takes any directory, also that of a trainer without a configuration.
+    `read_run` refuses a directory that is no run. `Run` itself takes any directory, such as that of your own trainer.
     """
 
     directory: Path
 
     @property
     def config(self) -> dict[str, Any]:
-        """The resolved configuration as a plain tree. UserError for a directory that has none."""
+        """The resolved configuration as a plain tree. UserError if the directory has none."""
         if self._config is None:
             raise UserError(f"{self.directory}: not a run (no {CONFIG} of gan fit's); give the directory of a gan fit")
         return self._config
 
     @property
     def is_run(self) -> bool:
-        """Whether `gan fit` made the directory: whether it holds a resolved configuration."""
+        """Whether the directory holds a resolved configuration, as every run of `gan fit` does."""
         return self._config is not None
 
     @property
@@ -48,7 +48,7 @@ class Run:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The recipe as the configuration has it; one of format 1 holds only what was given."""
+        """The recipe as it stands in the configuration. In format 1 it holds only what was given."""
         return self.config["model"].get("init_args", {}).get("recipe", {})
 
     @property
@@ -58,12 +58,12 @@ class Run:
 
     @property
     def format(self) -> int:
-        """The format of its recipe; 1 where the configuration names none."""
+        """The format of the configuration, which is 1 if it names none."""
         return recorded_format(self.config, str(self.directory / CONFIG))
 
     @cached_property
     def provenance(self) -> list[dict[str, Any]]:
-        """An entry for the start and each resumption; none for a run that failed before it trained."""
+        """One entry for the start and one for each resumption. A run that failed before training has none."""
         file = self.directory / PROVENANCE
         entries = _json(file.read_bytes(), str(file)) if file.is_file() else []
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -72,9 +72,9 @@ class Run:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """What was measured, in the order of writing; none where nothing was.
+        """All measurements, in the order of writing.
 
-        A number that is not finite is None. A last line that a crash cut off is no row; other damage is a UserError.
+        A number that is not finite is None. A last line that a crash cut off is left out. UserError for other damage.
         """
         file = self.directory / METRICS
         lines = file.read_bytes().split(b"\n") if file.is_file() else [b""]
@@ -89,35 +89,35 @@ class Run:
 
     @property
     def report_rows(self) -> list[Row]:
-        """The measurements on test images: one for each time that the run came to its end."""
+        """The measurements on test images. There is one for each time that the run came to its end."""
         return [row for row in self.rows if row.get("role") == "report"]
 
     @property
     def report(self) -> Row | None:
-        """The report that counts: of the highest step, and there the one measured last. None before the first.
+        """The report that counts, or None. It is that of the highest step, and the newest one of that step.
 
-        A run that was continued beyond its end has one for each end.
+        A run that was continued beyond its end has a report for each end.
         """
         return max(reversed(self.report_rows), key=lambda row: row["step"], default=None)
 
     @property
     def best(self) -> Row | None:
-        """The measurement on held-out images with the lowest FID, the first of equal ones; None if none is finite."""
+        """The first measurement on held-out images with the lowest FID, or None if no FID is finite."""
         finite = [row for row in self.selection_rows if isinstance(row.get("fid"), int | float)]
         return min(finite, key=lambda row: row["fid"], default=None)
 
     @property
     def checkpoints(self) -> dict[int, Path]:
-        """Step -> full checkpoint, the last and the best; of one step both hold the same."""
+        """Step -> full checkpoint, for the last and the best one. If both are of one step, they hold the same."""
         return self._files("checkpoints", "best", "ckpt") | self._files("checkpoints", "last", "ckpt")
 
     @property
     def snapshots(self) -> dict[int, Path]:
-        """Step -> generator alone, of each milestone."""
+        """Step -> snapshot of the generator, for each milestone."""
         return self._files("checkpoints", "generator", "safetensors")
 
     def checkpoint(self, kind: str = "last") -> Path:
-        """The newest checkpoint of a kind, `last` or `best`. UserError where there is none."""
+        """Return the newest checkpoint of a kind, `last` or `best`. UserError if there is none."""
         files = self._files("checkpoints", kind, "ckpt")
         if not files:
             where = f"{self.directory}: holds no checkpoints/{kind}_step_*.ckpt"
@@ -126,14 +126,15 @@ class Run:
 
     @property
     def step(self) -> int | None:
-        """The generator updates that its last checkpoint has seen; None without one."""
+        """The number of generator updates before the last checkpoint, or None without a checkpoint."""
         return max(self._files("checkpoints", "last", "ckpt"), default=None)
 
     @property
     def status(self) -> str:
-        """`started` (no checkpoint yet), `stopped at N` or `finished`, by its last checkpoint and `trainer.max_steps`.
+        """`started` (no checkpoint yet), `stopped at N` or `finished`.
 
-        It may still be going on, and one that ends by epochs is never called finished: no file says so.
+        The last checkpoint and `trainer.max_steps` decide. No file says whether the run is still going on. A run that
+        ends by epochs is never called finished, since no file says that either.
         """
         step, end = self.step, (self.config.get("trainer") or {}).get("max_steps")
         if step is None:
@@ -142,32 +143,32 @@ class Run:
 
     @property
     def pictures(self) -> dict[int, Path]:
-        """Step -> grid of samples."""
+        """Step -> picture of the grid of samples."""
         return self._files("samples", "", "png")
 
     @property
     def newest_picture(self) -> Path | None:
-        """The grid of samples of the highest step."""
+        """The grid of samples of the highest step, or None."""
         return next(reversed(self.pictures.values()), None)
 
     @property
     def real_picture(self) -> Path | None:
-        """The grid of real images."""
+        """The grid of real images, or None."""
         file = self.directory / "samples" / "real.png"
         return file if file.is_file() else None
 
     def scalars(self) -> dict[str, dict[int, float]]:
-        """Tag -> step -> value, as TensorBoard reads the event files: without what a resumed run did again."""
+        """Return tag -> step -> value, as TensorBoard shows them: without values that a resumed run computed again."""
         tags = self._events.Tags()["scalars"]
         return {tag: {event.step: event.value for event in self._events.Scalars(tag)} for tag in tags}
 
     def image_steps(self) -> dict[str, list[int]]:
-        """Tag -> steps of the pictures in the event files."""
+        """Return tag -> steps of the pictures in the event files."""
         return {tag: [event.step for event in self._events.Images(tag)] for tag in self._events.Tags()["images"]}
 
     @cached_property
     def _config(self) -> dict[str, Any] | None:
-        """The resolved configuration; None where there is none, UserError for what cannot be read as YAML."""
+        """The resolved configuration, or None. UserError for a file that cannot be read as YAML."""
         file = self.directory / CONFIG
         try:
             tree = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
@@ -184,27 +185,27 @@ class Run:
         return EventAccumulator(str(self.directory), size_guidance={"scalars": 0, "images": 0}).Reload()  # 0: all
 
     def _files(self, folder: str, kind: str, suffix: str) -> dict[int, Path]:
-        """Step -> file `kind_step_N.suffix`, in the order of the steps."""
+        """Return step -> file `kind_step_N.suffix`, in the order of the steps."""
         name = re.compile(rf"{kind}{'_' if kind else ''}step_(\d+)\.{suffix}")
         found = [(name.fullmatch(file.name), file) for file in (self.directory / folder).glob(f"*.{suffix}")]
         return dict(sorted((int(match[1]), file) for match, file in found if match))
 
 
 def read_run(path: str | Path) -> Run:
-    """The run in a directory. UserError for what is no run."""
+    """Return the run in a directory. UserError if the directory is no run."""
     run = Run(Path(path))
     _ = run.config
     return run
 
 
 def find_runs(directory: str | Path) -> list[Run]:
-    """Every run in a directory and below it, by path; other directories that have a configuration are passed over."""
+    """Return every run in a directory and below it, sorted by path."""
     runs = [Run(file.parent) for file in sorted(Path(directory).rglob(CONFIG))]
     return [run for run in runs if run.is_run]
 
 
 def run_of(path: str | Path) -> Run | None:
-    """The run that `path` is, or that a checkpoint file lies in; None for a file outside any run."""
+    """Return the run that `path` is, or the run that the file `path` lies in. None if there is no such run."""
     for folder in (Path(path), *Path(path).absolute().parents[:2]):
         if (folder / CONFIG).is_file() and (folder / PROVENANCE).is_file():
             return read_run(folder)
@@ -212,12 +213,12 @@ def run_of(path: str | Path) -> Run | None:
 
 
 def find_checkpoint(path: str | Path, kind: str = "last") -> Path:
-    """`path` itself, or the newest checkpoint of that kind (`last`, `best`) in a run."""
+    """Return `path` itself if it is a file, or the newest checkpoint of a kind (`last`, `best`) in a run."""
     return Run(Path(path)).checkpoint(kind) if Path(path).is_dir() else Path(path)
 
 
 def _row(line: bytes, where: str) -> Row:
-    """A line of `metrics.jsonl`; UserError, which says where, for anything but an object with its step."""
+    """Return a line of `metrics.jsonl`. UserError, which says where, for a line that is no object with its step."""
     row = _json(line, where)
     if not isinstance(row, dict):
         raise UserError(f"{where}: not a row of a measurement (a JSON object)")
@@ -228,7 +229,7 @@ def _row(line: bytes, where: str) -> Row:
 
 
 def _is_cut_off(line: bytes) -> bool:
-    """Whether what follows the last line's end is no whole row: nothing, or a part of one."""
+    """Return whether what follows the last line break is no whole row: it is empty, or a part of a row."""
     try:
         return not isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
@@ -236,7 +237,7 @@ def _is_cut_off(line: bytes) -> bool:
 
 
 def _json(text: bytes, where: str) -> Any:
-    """Strict JSON: no NaN and no infinity, however it is written."""
+    """Read strict JSON, which has no NaN and no infinity. UserError for other text."""
     try:
         return json.loads(text.decode(), parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
@@ -244,7 +245,7 @@ def _json(text: bytes, where: str) -> Any:
 
 
 def _finite(text: str) -> float:
-    """The number that is written there; ValueError for one that is not finite, which JSON has no word for."""
+    """Return the number that is written in `text`. ValueError if it is not finite, since JSON has no word for that."""
     if not math.isfinite(number := float(text)):
         raise ValueError(f"{text} is no number of JSON")
     return number

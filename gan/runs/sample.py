@@ -1,4 +1,4 @@
-"""`sample`: images from a trained generator, and how a command's path becomes that generator."""
+"""`sample` draws images from a trained generator. Also finds the generator that a path stands for."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gan.engine.sampling import Sampler
 
 MAX_SAMPLES = 1_000_000
-COLUMNS = 10  # of a grid
+COLUMNS = 10  # of a grid of interpolations
 
 
 def sample(
@@ -29,16 +29,16 @@ def sample(
     weights: str | None = None,
     allow_import: Collection[str] = (),
 ) -> "Tensor":
-    """uint8 images (num, C, H, W) of a run, a checkpoint or a snapshot: `gan.sample("runs/…", 64)`.
+    """Return uint8 images (num, C, H, W) of a run, a checkpoint or a snapshot: `gan.sample("runs/…", 64)`.
 
     Args:
-        path: the run, whose last checkpoint is taken, or a file.
-        num: images.
+        path: a run, whose last checkpoint is taken, or a file.
+        num: number of images.
         seed: of the noise.
-        label: the class, of a conditional generator; by default each in turn.
-        interpolate: rows of ten from one latent to another.
-        checkpoint: of a run, `last` or `best`.
-        weights: `raw` or `ema`; by default the averaged ones where there are.
+        label: the class that a conditional generator draws. By default each class in turn.
+        interpolate: draw rows of ten images from one latent to another.
+        checkpoint: which one of a run, `last` (the default) or `best`.
+        weights: `raw` or `ema`, by default `ema` if there are such weights.
         allow_import: packages outside `gan` that its code may come from.
 
     Raises UserError, in one line, for a mistake.
@@ -61,7 +61,7 @@ def check_num(num: int, least: int) -> None:
 
 
 def generator_file(path: str | Path, checkpoint: str | None) -> Path:
-    """The checkpoint or snapshot that a path stands for."""
+    """Return the checkpoint or snapshot that a path stands for."""
     if checkpoint not in (None, "last", "best"):
         raise UserError(f"--checkpoint must be last or best, got {checkpoint!r}")
     if checkpoint and Path(path).is_file():
@@ -72,7 +72,7 @@ def generator_file(path: str | Path, checkpoint: str | None) -> Path:
 
 
 def generator(path: str | Path, file: Path, weights: str | None, allow_import: Collection[str]) -> "Sampler":
-    """The generator in a file; what `allow_import` allows is found where its run found it."""
+    """Return the generator in a file. Code that `allow_import` allows is imported from where its run found it."""
     if weights not in (None, "raw", "ema"):
         raise UserError(f"--weights must be raw or ema, got {weights!r}")
     if allow_import:
@@ -83,7 +83,7 @@ def generator(path: str | Path, file: Path, weights: str | None, allow_import: C
 
 
 def run_config(path: str | Path) -> dict[str, Any]:
-    """The configuration of the run that `path` is or lies in; empty for a file outside any run."""
+    """Return the configuration of the run that `path` is or lies in. Empty for a file outside any run."""
     path = Path(path)
     for directory in (path, path.absolute().parent, path.absolute().parent.parent):
         if (directory / CONFIG).is_file() and (directory / PROVENANCE).is_file():

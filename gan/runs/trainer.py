@@ -1,4 +1,4 @@
-"""What a run asks of Lightning's Trainer: its defaults, its logger, and what two alternating networks rule out."""
+"""Makes Lightning's Trainer of a run: its defaults, its logger, and what two alternating networks do not allow."""
 
 import inspect
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from gan.base.errors import UserError
 from gan.runs.objects import KINDS, built
 
 NOTHING = nullcontext()
-DDP = "ddp_find_unused_parameters_true"  # what plain ddp must be where two networks alternate
-PRECISIONS = ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16")  # autocast; the weights stay in 32 bits
-NO_EFFECT = {  # argument -> what the user may have meant
+DDP = "ddp_find_unused_parameters_true"  # the DDP that works where two networks alternate
+PRECISIONS = ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16")  # mixed ones use autocast; weights have 32 bits
+NO_EFFECT = {  # argument that changes nothing here -> advice for its error line
     "log_every_n_steps": "use --scalars.every_n_steps",
     **dict.fromkeys(("val_check_interval", "check_val_every_n_epoch"), "use --evaluation.every_n_steps"),
     **dict.fromkeys(("limit_val_batches", "limit_test_batches"), "use --evaluation.num_samples"),
@@ -30,15 +30,18 @@ TRAINER_DEFAULTS = {
 
 
 class NoProfiler(PassThroughProfiler):
-    """Lightning's own default, without a generator object for each of the 150 hook calls of a step (0.2 ms)."""
+    """Does nothing, as Lightning's default does, but without an object for each of 150 hook calls a step (0.2 ms)."""
 
     def profile(self, action_name: str) -> AbstractContextManager[None]:  # type: ignore[override]
-        """Nothing, at no cost."""
+        """Return a context that does nothing."""
         return NOTHING
 
 
 def logger(choice: Any, directory: Path, first_step: int | None) -> Any:
-    """TensorBoard's logger by default, its events after `first_step` superseded; any other writes into the run too."""
+    """Return the loggers, as `objects.built` takes them. All write into the run.
+
+    TensorBoard's is the default. It drops the events after `first_step`, which a resumed run writes again.
+    """
     if isinstance(choice, list):
         return [logger(item, directory, first_step) for item in choice]
     if choice is True:
@@ -59,13 +62,14 @@ def logger(choice: Any, directory: Path, first_step: int | None) -> Any:
 
 
 def _no_logger() -> None:
-    """Stands for a class that is not one of Lightning's loggers."""
+    """Stand for a class that is not one of Lightning's loggers. It has no argument `save_dir`."""
 
 
 def check_trainer(settings: dict[str, Any]) -> None:
-    """Plain ddp, and several devices, become the DDP that two networks need; clipping and the like are refused.
+    """Set the strategy to the DDP that two networks need, for plain ddp and for several devices.
 
-    So is what would have no effect: there are no validation loops, and the callbacks have clocks of their own.
+    Raises UserError for what does not work with two optimizers, such as clipping, and for what would have no effect:
+    there are no validation loops, and callbacks follow the generator's clock.
     """
     several = str(settings.get("devices", 1)) != "1" or settings.get("num_nodes", 1) != 1
     if settings.get("strategy") == "ddp" or (settings.get("strategy") == "auto" and several):
@@ -90,7 +94,7 @@ def check_trainer(settings: dict[str, Any]) -> None:
 
 
 def checked(settings: dict[str, Any], directory: Path, first_step: int | None) -> dict[str, Any]:
-    """The Trainer's arguments, their objects built; UserError for what it does not take or what has no use here."""
+    """Return the Trainer's arguments with their objects made. UserError for arguments that are unknown or useless."""
     settings = dict(settings)
     check_trainer(settings)
     settings["logger"] = logger(settings.get("logger", True), directory, first_step)
@@ -99,7 +103,7 @@ def checked(settings: dict[str, Any], directory: Path, first_step: int | None) -
 
 
 def build_trainer(arguments: dict[str, Any], callbacks: list[pl.Callback], directory: Path) -> pl.Trainer:
-    """Lightning's Trainer, its many kinds of complaint as one. Its variables PL_TRAINER_… change nothing."""
+    """Return Lightning's Trainer. Its errors become UserError. Environment variables PL_TRAINER_… change nothing."""
     arguments = {name: p.default for name, p in inspect.signature(pl.Trainer).parameters.items()} | arguments
     arguments["callbacks"] = [*(arguments["callbacks"] or []), *callbacks]
     arguments["profiler"] = arguments["profiler"] or NoProfiler()
@@ -110,5 +114,5 @@ def build_trainer(arguments: dict[str, Any], callbacks: list[pl.Callback], direc
         raise
     except Exception as error:  # MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError, …
         raise UserError(f"trainer: {' '.join(str(error).split())[:300]}") from error
-    trainer.run_directory = directory  # type: ignore[attr-defined]  # where the callbacks write, whatever the logger
+    trainer.run_directory = directory  # type: ignore[attr-defined]  # the callbacks write there
     return trainer

@@ -1,4 +1,4 @@
-"""From a plan to a trained run."""
+"""Trains a run from its plan."""
 
 import warnings
 from collections.abc import Collection, Mapping, Sequence
@@ -35,13 +35,13 @@ EXPECTED_WARNINGS = (
     ".*does not have many workers.*",  # batches are drawn on the device
     ".*`IterableDataset` has `__len__`.*",
     ".*smaller than the logging.*",
-    r"torch\.distributed\.nn\.functional\.all_gather is deprecated",  # Lightning's own, with several processes
-    r"`isinstance\(treespec, LeafSpec\)`",  # Lightning's own, at every start
+    r"torch\.distributed\.nn\.functional\.all_gather is deprecated",  # from Lightning, with several processes
+    r"`isinstance\(treespec, LeafSpec\)`",  # from Lightning, at every start
 )
 
 
 class Run(NamedTuple):
-    """What trains."""
+    """The three objects of a training."""
 
     trainer: pl.Trainer
     model: AdversarialModule
@@ -64,7 +64,7 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
     with as_in_a_process_of_its_own():
         config = directory / run_directory.CONFIG
         _refuse_foreign_code(recorded.tree, allow_import, str(config))
-        if not allow_import:  # else its code is found where the run found it
+        if not allow_import:  # with it, code is imported from where the run found it
             recorded = replace(recorded, tree=recorded.tree | {"pythonpath": None})
         whole = plan([recorded, change])
         try:
@@ -87,7 +87,7 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
 
 
 def _refuse_foreign_code(tree: dict[str, Any], allow_import: Collection[str], where: str) -> None:
-    """UserError if a run's configuration names code of packages that are not allowed."""
+    """Raise UserError if a run's configuration names code of a package that is not allowed."""
     refuse_foreign(tree.get("model"), allow_import, where)
     refuse_foreign(importable(tree.get("data", {}).get("name")), allow_import, where, called=True)
     theirs = [name for name in named_classes(tree.get("trainer", {})) if name.split(".")[0] != "pytorch_lightning"]
@@ -95,7 +95,7 @@ def _refuse_foreign_code(tree: dict[str, Any], allow_import: Collection[str], wh
 
 
 def _trained_recipe(content: Mapping[str, Any], where: str) -> Recipe | None:
-    """What a checkpoint was trained with; None where it does not say."""
+    """Return the recipe that a checkpoint was trained with, or None if it does not say."""
     values = content["hyper_parameters"].get("recipe")
     if not isinstance(values, Mapping):
         return None
@@ -103,7 +103,7 @@ def _trained_recipe(content: Mapping[str, Any], where: str) -> Recipe | None:
 
 
 def _build(whole: Plan, directory: Path, first_step: int | None) -> Run:
-    """Data, model and trainer, in this order after seeding; the data are read, and nothing is written yet."""
+    """Return trainer, model and data of a plan, made after seeding. The data are read, and nothing is written."""
     tree = whole.tree
     arguments = checked(tree["trainer"], directory, first_step)
     callbacks: list[pl.Callback] = [callback(**tree[section]) for section, callback in CALLBACKS.items()]
@@ -114,7 +114,7 @@ def _build(whole: Plan, directory: Path, first_step: int | None) -> Run:
     data = ImageDataModule(**tree["data"])
     model = whole.variant(whole.recipe, data.image_shape, data.num_classes, tree["seeds"])
     trainer = build_trainer(arguments, callbacks, directory)
-    if trainer.is_global_zero:  # where mistakes show; for the others Lightning prepares the data, once a node
+    if trainer.is_global_zero:  # so mistakes show early; Lightning prepares the data for other processes, once a node
         data.prepare_data()
         data.setup()
     return Run(trainer, model, data)
@@ -122,7 +122,7 @@ def _build(whole: Plan, directory: Path, first_step: int | None) -> Run:
 
 def _train(run: Run, whole: Plan, directory: Path, checkpoint: Path | None) -> Outcome:
     trainer = run.trainer
-    # Once everything is restored, so that a refused resumption leaves the run as it was.
+    # The run is recorded after everything is restored. So a refused resumption changes no file.
     record = LambdaCallback(on_train_start=lambda trainer, model: _record(run, whole.tree, directory, checkpoint))
     trainer.callbacks.insert(0, record)  # type: ignore[attr-defined]
     with warnings.catch_warnings():
@@ -131,7 +131,7 @@ def _train(run: Run, whole: Plan, directory: Path, checkpoint: Path | None) -> O
         try:
             settings: Any = {"ckpt_path": checkpoint, "weights_only": True if checkpoint else None}
             trainer.fit(run.model, datamodule=run.data, **settings)
-        except SystemExit:  # how Lightning ends at once: after a second Ctrl-C, or one before the first update
+        except SystemExit:  # Lightning raises it after a second Ctrl-C, or after one before the first update
             if trainer.interrupted:
                 raise KeyboardInterrupt from None
             raise
@@ -148,13 +148,13 @@ def _train(run: Run, whole: Plan, directory: Path, checkpoint: Path | None) -> O
 
 
 def _launched_by_lightning(trainer: pl.Trainer) -> bool:
-    """Whether Lightning in rank 0 started this process: it would kill rank 0 for any exit code of this one but 0."""
+    """Return whether rank 0 started this process. Lightning kills rank 0 if such a process does not exit with 0."""
     environment = getattr(trainer.strategy, "cluster_environment", None)
     return isinstance(environment, LightningEnvironment) and not trainer.is_global_zero
 
 
 def _record(run: Run, tree: dict[str, Any], directory: Path, checkpoint: Path | None) -> None:
-    """Where the run comes from; a resumed one forgets what it will do again, and saves what the flags changed."""
+    """Write the provenance. A resumed run also removes rows of steps that it will do again, and saves changed flags."""
     trainer, model = run.trainer, run.model
     if not trainer.is_global_zero:
         return

@@ -1,4 +1,4 @@
-"""YAML as configurations need it: 1e-4 is a number, a key is given once, and a hostile file stays small."""
+"""Reads YAML for configurations: 1e-4 is a number, no key is given twice, and no file may grow large."""
 
 import re
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ import yaml
 from gan.base.errors import UserError
 
 MAX_BYTES = 1_000_000  # of a file
-MAX_VALUES, MAX_DEPTH = 100_000, 50  # of what it stands for: aliases make much of little
-MERGE = "tag:yaml.org,2002:merge"  # `<<`, whose keys give way to a mapping's own
+MAX_VALUES, MAX_DEPTH = 100_000, 50  # of the tree: with aliases a small file can make a huge tree
+MERGE = "tag:yaml.org,2002:merge"  # the key `<<`; a mapping's own keys win over those that it merges
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 with 1e-4 read as the number that it is, and without a second value for a key."""
+    """Reads YAML 1.1, but takes 1e-4 for a number and refuses a key that is given twice."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -44,7 +44,7 @@ _Loader.add_implicit_resolver(
 
 
 def parse_value(text: str, where: str) -> Any:
-    """A flag's value, read as YAML."""
+    """Return a flag's value, read as YAML."""
     try:
         return _load(text)
     except UserError as error:
@@ -54,7 +54,7 @@ def parse_value(text: str, where: str) -> Any:
 
 
 def read_yaml(path: Path, where: str) -> dict[str, Any]:
-    """A file that holds a mapping. UserError, which begins with `where`, for anything else."""
+    """Return the mapping in a file. UserError, which begins with `where`, for anything else."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -72,13 +72,13 @@ def read_yaml(path: Path, where: str) -> dict[str, Any]:
 
 def _load(text: str) -> Any:
     tree = yaml.load(text, _Loader)  # a SafeLoader
-    if text.count("*"):  # only aliases make more values than there are characters, or a value within itself
+    if text.count("*"):  # only with aliases can a tree be larger than its text, or contain itself
         _count(tree)
     return tree
 
 
 def _count(tree: Any) -> None:
-    """UserError for a tree that is too large to walk."""
+    """Raise UserError for a tree that is too large."""
     stack, count = [(tree, 0)], 0
     while stack:
         value, depth = stack.pop()

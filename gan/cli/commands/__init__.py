@@ -1,4 +1,4 @@
-"""The commands of `gan`, a file each: `run` takes a command's words and gives its exit code."""
+"""The commands of `gan`. Each file has a function `run`, which takes the words and returns the exit code."""
 
 import importlib
 
@@ -9,7 +9,7 @@ COMMANDS = ("fit", "resume", "sample", "evaluate", "data", "new")
 
 
 def run(command: str, words: list[str]) -> int:
-    """Dispatch; UserError for an unknown command."""
+    """Run a command and return its exit code. UserError for an unknown command."""
     if command not in COMMANDS:
         raise UserError(f"unknown command {command!r}; {nearest(command, COMMANDS)}")
     return importlib.import_module(f"{__name__}.{command}").run(words)

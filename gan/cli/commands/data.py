@@ -1,4 +1,4 @@
-"""`gan data`: prepare and verify a data set."""
+"""`gan data` prepares and verifies a data set."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from gan.runs.config import canonical, laid_over
 
 
 def run(words: list[str]) -> int:
-    """Words -> exit code."""
+    """Run the command on its words and return the exit code."""
     if "--help" in words or "-h" in words:
         from gan.data.dataset import table
 
@@ -30,7 +30,7 @@ def run(words: list[str]) -> int:
 
 
 def _settings(words: list[str]) -> dict[str, Any]:
-    """Arguments of `ImageDataModule` from NAME and the flags before and behind it."""
+    """Return the arguments of `ImageDataModule` that NAME and the flags before and after it give."""
     place = 0
     while place < len(words) and words[place].startswith("--"):
         place += 1 if "=" in words[place] else 2

@@ -1,4 +1,4 @@
-"""`gan evaluate`: measure a generator."""
+"""`gan evaluate` measures a generator."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from gan.runs.evaluate import PLACE, evaluate
 
 
 def run(words: list[str]) -> int:
-    """Words -> exit code."""
+    """Run the command on its words and return the exit code."""
     parser = Parser(prog="gan evaluate", description="Measure a trained generator on test images.")
     add_source(parser)
     parser.add_argument("--num", type=int, default=10000, help="fakes (default 10000)")

@@ -1,4 +1,4 @@
-"""`gan fit`: train a GAN."""
+"""`gan fit` trains a GAN."""
 
 import textwrap
 
@@ -12,7 +12,7 @@ from gan.runs.config import shipped_configs
 
 
 def run(words: list[str]) -> int:
-    """Words -> exit code."""
+    """Run the command on its words and return the exit code."""
     if "--help" in words or "-h" in words:
         _help()
         return 0

@@ -1,4 +1,4 @@
-"""`gan new`: a page for a method of one's own."""
+"""`gan new` writes the page of a method of one's own."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from gan.cli.page import write_page
 
 
 def run(words: list[str]) -> int:
-    """Words -> exit code."""
+    """Run the command on its words and return the exit code."""
     parser = Parser(prog="gan new", description="Write the page of a variant of your own, its config and its test.")
     parser.add_argument("name", metavar="NAME", help="its class, such as MyGAN; the files are my_gan.py, …")
     parser.add_argument("--into", type=Path, default=Path(), metavar="DIR", help="folder (default: the working one)")

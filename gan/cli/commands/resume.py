@@ -1,4 +1,4 @@
-"""`gan resume`: go on with a run."""
+"""`gan resume` goes on with a run."""
 
 from gan.base.errors import UserError
 from gan.cli.flags import parse_flags
@@ -8,7 +8,7 @@ from gan.runs.fit import refuse_changes, resume
 
 
 def run(words: list[str]) -> int:
-    """Words -> exit code."""
+    """Run the command on its words and return the exit code."""
     if not words or "--help" in words or "-h" in words:
         print(RESUME_HELP, end="")
         return 0

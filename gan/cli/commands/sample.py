@@ -1,4 +1,4 @@
-"""`gan sample`: draw images."""
+"""`gan sample` draws images."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from gan.runs.sample import sample
 
 
 def run(words: list[str]) -> int:
-    """Words -> exit code."""
+    """Run the command on its words and return the exit code."""
     parser = Parser(prog="gan sample", description="Draw images from a trained generator.")
     add_source(parser)
     parser.add_argument("--num", type=int, default=100, help="images (default 100)")

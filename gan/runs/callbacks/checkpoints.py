@@ -1,4 +1,4 @@
-"""Full checkpoints for the last and the best step, generator-only snapshots at milestones."""
+"""Writes full checkpoints of the last and the best step, and snapshots of the generator at milestones."""
 
 import os
 from pathlib import Path
@@ -16,12 +16,12 @@ from gan.runs.checkpoint import save_snapshot
 class Checkpoints(pl.callbacks.Checkpoint):
     """Writes `checkpoints/last_step_N.ckpt`, `best_step_N.ckpt` and `generator_step_N.safetensors`.
 
-    One last and one best are kept; a new one is on the disk, synced, before the old one goes. The end is saved before
-    Evaluation's report, which may fail. Best is by the held-out FID of the Evaluation callback, where there is one.
-    Lightning's own ModelCheckpoint does not know the clock.
+    One last and one best checkpoint are kept. The old one is removed only after the new one is synced to the disk. The
+    best is that of the lowest FID on held-out images, which the Evaluation callback measures. The end of training is
+    saved before Evaluation's report, since that may fail. Lightning's own ModelCheckpoint does not know the clock.
 
     Args:
-        every_n_steps: cadence of `last`, in generator updates; the end of training always saves.
+        every_n_steps: number of generator updates between saves of `last`. The end of training is always saved.
         milestones: steps whose generator is kept for ever.
     """
 
@@ -29,10 +29,10 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self.every_n_steps = whole(every_n_steps, "checkpoints.every_n_steps")
         self.milestones = [whole(step, "checkpoints.milestones", least=1) for step in milestones or []]
         self.best_fid = float("inf")
-        self._last_saved = -1  # step of `last`; in memory, since the processes must agree on each collective save
+        self._last_saved = -1  # step of `last`; kept in memory, so that all processes decide alike on each save
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Where to write; the same on every process."""
+        """Find the folder to write to. It is the same for every process."""
         self.directory = run_directory(trainer) / "checkpoints"
         self._last_saved = -1
         evaluations = [callback for callback in trainer.callbacks if isinstance(callback, Evaluation)]  # type: ignore[attr-defined]
@@ -41,7 +41,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save what is due; Lightning calls checkpoint callbacks after all others, so the FID is this step's."""
+        """Save what is due. Lightning calls checkpoint callbacks last, so the FID is already that of this step."""
         assert isinstance(pl_module, AdversarialModule)
         if "generator" not in outputs["updated"]:
             return
@@ -56,16 +56,16 @@ class Checkpoints(pl.callbacks.Checkpoint):
             self._save_last(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save the end, also after an interruption. Every `on_train_end`, with Evaluation's report, comes later."""
+        """Save the end, also after an interruption. Evaluation's report comes later, in `on_train_end`."""
         if ending(trainer):
             self._save_last(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """The best FID so far."""
+        """Return the best FID so far."""
         return {"best_fid": self.best_fid}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The best FID so far."""
+        """Restore the best FID so far."""
         self.best_fid = state_dict["best_fid"]
 
     def _save_last(self, trainer: pl.Trainer) -> None:
@@ -77,9 +77,9 @@ class Checkpoints(pl.callbacks.Checkpoint):
         path = self.directory / f"{kind}_step_{trainer.global_step:07d}.ckpt"
         part = path.with_suffix(".part")
         if trainer.is_global_zero:
-            for stale in self.directory.glob("*.part"):  # of a crash in the middle of a save
+            for stale in self.directory.glob("*.part"):  # left by a crash in the middle of a save
                 stale.unlink()
-        trainer.save_checkpoint(part)  # collective
+        trainer.save_checkpoint(part)  # all processes must call this
         if trainer.is_global_zero:
             _sync(part)
             os.replace(part, path)
@@ -90,7 +90,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a directory, are on the disk."""
+    """Wait until a file, or the list of files in a directory, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""What every callback shares: the clock, the run's directory and the way to the loggers."""
+"""Functions that all callbacks use: what the clock says, the run's directory, and writing to the loggers."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,24 +9,24 @@ import torch
 
 
 def due(trainer: pl.Trainer, outputs: Any, every_n_steps: int) -> bool:
-    """Whether the batch just ended with a generator update whose number is a multiple of N; never for N = 0."""
+    """Return whether the batch had a generator update whose number is a multiple of N. With N = 0 it never has."""
     return every_n_steps > 0 and "generator" in outputs["updated"] and trainer.global_step % every_n_steps == 0
 
 
 def ending(trainer: pl.Trainer) -> bool:
-    """At an epoch's end: whether it is the last. `trainer.fit_loop.done` says so too, but prints it each time."""
-    epochs = trainer.current_epoch + 1  # Lightning counts this one later
+    """Return, at an epoch's end, whether training ends. `trainer.fit_loop.done` says so too, but also prints it."""
+    epochs = trainer.current_epoch + 1  # Lightning has not counted this epoch yet
     steps_done, epochs_done = 0 <= trainer.max_steps <= trainer.global_step, 0 <= (trainer.max_epochs or -1) <= epochs
     return trainer.should_stop or steps_done or epochs_done
 
 
 def run_directory(trainer: pl.Trainer) -> Path:
-    """Where the run writes: as `gan fit` says, else the logger's directory or the trainer's root. Collective."""
+    """Return the directory of a run of `gan fit`, else the logger's or the trainer's. All processes must call this."""
     return Path(getattr(trainer, "run_directory", None) or trainer.log_dir or trainer.default_root_dir)
 
 
 def write(trainer: pl.Trainer, values: Mapping[str, float]) -> None:
-    """Scalars to every logger, at the clock's step, and to `trainer.callback_metrics` for the progress bar."""
+    """Write scalars to every logger at the clock's step, and to `trainer.callback_metrics` for the progress bar."""
     for logger in trainer.loggers:
         logger.log_metrics(dict(values), step=trainer.global_step)
     trainer.callback_metrics.update({tag: torch.tensor(value) for tag, value in values.items()})

@@ -1,4 +1,4 @@
-"""Fréchet distance in training, on held-out images, and once at the end on test images."""
+"""Measures the Fréchet distance: on held-out images in training, and on test images at the end."""
 
 import math
 from typing import Any
@@ -19,36 +19,36 @@ SCORES = ("fid", "fid_floor", "median_confidence", "min_class_share", "label_agr
 
 
 class Evaluation(pl.Callback):
-    """Every N generator updates `metric/fid` (selection) and class shares; at the end `metric_test/fid` (report).
+    """Measures `metric/fid` and class shares every N generator updates, and `metric_test/fid` at the end.
 
-    Where the recipe has an `ema_decay`, the averaged weights are measured, under `metric_ema/fid` and
-    `metric_test_ema/fid`. Else the raw weights are.
+    If the recipe has an `ema_decay`, the averaged weights are measured, and the tags are `metric_ema/fid` and
+    `metric_test_ema/fid`. Otherwise the raw weights are measured.
 
-    Rows with their protocol go to `metrics.jsonl`. Evaluation never moves the training streams: a run with and without
-    it ends in the same weights. Nothing is measured where the data set names no evaluator, and a note says so.
+    Rows with their protocol go to `metrics.jsonl`. Evaluation never moves the training streams, so a run ends in the
+    same weights with it and without it. If the data set names no evaluator, nothing is measured, and a note says so.
 
     Args:
-        every_n_steps: 0 turns evaluation off.
-        num_samples: fakes that each measurement draws.
-        data: the real images, where the trainer has no ImageDataModule.
+        every_n_steps: generator updates between measurements; 0 turns evaluation off.
+        num_samples: number of fakes that each measurement draws.
+        data: the real images, for a trainer without an ImageDataModule.
     """
 
     def __init__(self, every_n_steps: int = 1000, num_samples: int = 10000, data: LoadedData | None = None) -> None:
         self.every_n_steps = whole(every_n_steps, "evaluation.every_n_steps")
         self.num_samples = whole(num_samples, "evaluation.num_samples", least=2)
         self.data = data
-        self.measures = False  # known once the data are
-        self.rows: list[dict[str, Any]] = []  # of this process, newest last
+        self.measures = False  # set when the data are known
+        self.rows: list[dict[str, Any]] = []  # what this process measured, the newest row last
         self.report: dict[str, Any] | None = None
 
     @property
     def latest_fid(self) -> float:
-        """The `fid` of the last selection measurement. Infinity before the first, and for a diverged generator."""
+        """The FID that was measured last on held-out images. It is infinity before that, and if G has diverged."""
         fid = self.rows[-1]["fid"] if self.rows else math.inf
         return fid if math.isfinite(fid) else math.inf
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Real statistics, once."""
+        """Compute the statistics of the real images, once."""
         self.measures = False
         if not self.every_n_steps:
             return
@@ -74,13 +74,13 @@ class Evaluation(pl.Callback):
         _write(trainer, "metric", row)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Measure on test images, unless the run was told to stop before its end."""
+        """Measure on test images, unless the run was stopped before its end."""
         if self.measures and not trainer.should_stop:
             self.report = self._measure(trainer, pl_module, "report")
             _write(trainer, "metric_test", self.report)
 
     def _measure(self, trainer: pl.Trainer, module: pl.LightningModule, role: str) -> dict[str, Any]:
-        """One row, measured on the first process and known to all."""
+        """Return one row, which the first process measures and all processes get."""
         assert isinstance(module, AdversarialModule)
         row = None
         if trainer.is_global_zero:
@@ -98,6 +98,6 @@ class Evaluation(pl.Callback):
 
 
 def _write(trainer: pl.Trainer, tag: str, row: dict[str, Any]) -> None:
-    """The scores of a row; averaged weights have tags of their own, so that no curve mixes the two."""
+    """Write the scores of a row. Averaged weights have tags of their own, so that no curve mixes two kinds."""
     tag += "_ema" if row["weights"] == "ema" else ""
     write(trainer, {f"{tag}/{name}": row[name] for name in SCORES if row[name] is not None})

@@ -1,4 +1,4 @@
-"""The recipe in TensorBoard's HPARAMS tab, beside the final metrics of the run."""
+"""Shows the recipe in TensorBoard's HPARAMS tab, beside the final metrics of the run."""
 
 import time
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ from gan.engine.game import AdversarialModule
 class Hyperparameters(pl.Callback):
     """Writes the run's recipe as a session of the HPARAMS tab.
 
-    No experiment summary is written: the tab would take one run's for all and hide the values that this run lacks.
-    Without one it collects hyperparameters and metrics from every run, and shows each scalar's last value. A killed run
-    has no end there; of a resumed run the tab shows the first end.
+    No experiment summary is written. The tab would use one run's summary for all runs, and hide values that this run
+    lacks. Without a summary it collects hyperparameters and metrics from every run, and shows each scalar's last value.
+    The tab shows no end of a killed run, and the first end of a resumed run.
     """
 
     _started = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the session; its metrics are the run's scalars, which the tab reads by itself."""
+        """Write the start of the session. Its metrics are the run's scalars, which the tab finds by itself."""
         assert isinstance(pl_module, AdversarialModule)
         values: dict[str, Any] = {"variant": type(pl_module).__name__, "seed": pl_module.run_seed}
         data = getattr(trainer, "datamodule", None)
@@ -37,11 +37,11 @@ class Hyperparameters(pl.Callback):
         self._started = True
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The session succeeded."""
+        """Write that the session succeeded."""
         self._end(trainer, api_pb2.STATUS_SUCCESS)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """The session failed."""
+        """Write that the session failed."""
         self._end(trainer, api_pb2.STATUS_FAILURE)
 
     def _end(self, trainer: pl.Trainer, status: int) -> None:
@@ -57,14 +57,14 @@ def _write(trainer: pl.Trainer, summary: Summary) -> None:
 
 
 def _session_end(status: int) -> Summary:
-    """TensorBoard's own `session_end_pb` needs TensorFlow, and torch's `hparams` knows success only."""
+    """Return a session's end. TensorBoard's `session_end_pb` needs TensorFlow; torch's `hparams` knows only success."""
     end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
     content = metadata.create_summary_metadata(plugin_data_pb2.HParamsPluginData(session_end_info=end))
     return Summary(value=[Summary.Value(tag=metadata.SESSION_END_INFO_TAG, metadata=content)])
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested values as `a.b.c` with numbers, strings and booleans; `name` stands for the choice that it names."""
+    """Return nested values as (`a.b.c`, number, string or boolean). The value of `a.name` stands under `a`."""
     items: list[tuple[str, Any]] = []
     for key, value in tree.items():
         path = (prefix if key == "name" else f"{prefix}.{key}").strip(".")

@@ -1,4 +1,4 @@
-"""Grids of samples from the same noise through the whole run, and of real images beside them."""
+"""Writes grids of samples, from the same noise through the whole run, and one grid of real images."""
 
 from typing import Any
 
@@ -13,10 +13,15 @@ from gan.runs.callbacks.clock import due, run_directory
 
 
 class ImageGrid(pl.Callback):
-    """Every N generator updates: `num_images` samples from fixed noise to the loggers and to `samples/step_N.png`.
+    """Writes samples from fixed noise to the loggers and to `samples/step_N.png`, every N generator updates.
 
-    The noise is the same in every run of a prior and latent dimension, so that runs compare tile by tile. A conditional
-    generator draws one of ten classes in each column. Averaged weights, where there are, go to `samples/ema`.
+    Runs of the same prior and latent dimension have the same noise, so that they compare tile by tile. With ten classes
+    a conditional generator draws one class in each column. The tag is `samples/ema` for averaged weights, which are
+    drawn if there are any, and `samples/raw` otherwise.
+
+    Args:
+        every_n_steps: generator updates between grids; 0 turns them off.
+        num_images: number of samples in a grid.
     """
 
     def __init__(self, every_n_steps: int = 1000, num_images: int = 100) -> None:
@@ -24,11 +29,11 @@ class ImageGrid(pl.Callback):
         self.num_images = whole(num_images, "image_grid.num_images", least=1)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Where to write; the same on every process."""
+        """Find the folder to write to. It is the same for every process."""
         self.directory = run_directory(trainer) / "samples"
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Real images and, in a new run, samples of the untrained generator."""
+        """In a new run, write real images and samples of the untrained generator."""
         data = getattr(trainer, "datamodule", None)
         if self.every_n_steps and trainer.is_global_zero and trainer.global_step == 0:
             if data is not None:
@@ -38,12 +43,12 @@ class ImageGrid(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Samples, when due."""
+        """Write samples when they are due."""
         if due(trainer, outputs, self.every_n_steps) and trainer.is_global_zero:
             self._write_samples(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Samples of the last step, if it was not due."""
+        """Write samples of the last step, if they were not due there."""
         if self.every_n_steps and trainer.global_step % self.every_n_steps and trainer.is_global_zero:
             self._write_samples(trainer, pl_module)
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and termination: finish the update, save, exit."""
+"""Handles Ctrl-C and termination: the run finishes its update, saves and exits."""
 
 import os
 import signal
@@ -10,13 +10,13 @@ import pytorch_lightning as pl
 import torch
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-AGREE_EVERY = 50  # batches between the processes' agreements; one process looks after every batch
+AGREE_EVERY = 50  # batches between two agreements of several processes; a single process looks after each batch
 
 
 class Interrupt(pl.Callback):
-    """Turns the first signal into a stop at the next batch's end, on all processes; a second one acts as ever.
+    """Turns the first signal into a stop at the end of a batch, on all processes. A second signal acts as usual.
 
-    `received` is the signal that stopped the run; None if the run reached its end, even if one came after that.
+    `received` is the signal that stopped the run. It is None if the run reached its end, even if a signal came.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Interrupt(pl.Callback):
         self._before: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the signals over from Lightning, whose handlers stop in mid-update."""
+        """Take the signals over from Lightning, whose handlers would stop in the middle of an update."""
         self.received = self._pending = None
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
@@ -33,7 +33,7 @@ class Interrupt(pl.Callback):
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._pending = signal.Signals(number)
         self._restore()
-        # Not print: the signal may come in the middle of another write to sys.stderr, which is not reentrant.
+        # `print` could fail: the signal may come in the middle of another write to sys.stderr, which is not reentrant.
         os.write(2, f"\n{self._pending.name}: finishing this update, then saving …\n".encode())
 
     def _restore(self) -> None:
@@ -44,14 +44,14 @@ class Interrupt(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stop if any process was told to."""
+        """Stop if any process has received a signal."""
         stop = self._pending is not None
         if trainer.world_size > 1:
             if batch_idx % AGREE_EVERY:
                 return
             flag = torch.tensor(float(stop), device=pl_module.device)
             stop = bool(trainer.strategy.reduce(flag, reduce_op="sum") > 0)
-        if stop and trainer.global_step != trainer.max_steps:  # else the run is complete
+        if stop and trainer.global_step != trainer.max_steps:  # otherwise the run is complete
             self.received = self._pending or signal.SIGTERM
             trainer.should_stop = True
 

@@ -1,4 +1,4 @@
-"""One live line: generator updates done, losses, FID."""
+"""Shows one live line: the number of generator updates, losses and FID."""
 
 import sys
 from typing import Any
@@ -13,18 +13,18 @@ SHOWN = {
 
 
 class Progress(pl.callbacks.ProgressBar):
-    """A bar over `max_steps` generator updates. Lightning's own starts anew each epoch, which here may be a second."""
+    """A bar over `max_steps` generator updates. Lightning's own would start again with each epoch."""
 
     def __init__(self) -> None:
         super().__init__()
         self._enabled = True
 
     def disable(self) -> None:
-        """Called by Lightning on all processes but the first."""
+        """Turn the bar off. Lightning calls this on all processes but the first."""
         self._enabled = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the bar where the run stands."""
+        """Open the bar at the step where the run stands."""
         total = trainer.max_steps if trainer.max_steps > 0 else None
         self._bar = tqdm(
             total=total,
@@ -39,7 +39,7 @@ class Progress(pl.callbacks.ProgressBar):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Move on; the values are those last written to the logger."""
+        """Move the bar. It shows the values that were last written to the loggers."""
         if "generator" in outputs["updated"] and self._bar.update(1):
             metrics = trainer.callback_metrics
             shown = {name: f"{float(metrics[tag]):.3g}" for tag, name in SHOWN.items() if tag in metrics}

@@ -1,4 +1,4 @@
-"""Losses, D's outputs, gradient norms, schedules and speed, as scalars on the generator's clock."""
+"""Writes losses, D's outputs, gradient norms, scheduled values and speed, on the generator's clock."""
 
 import time
 import warnings
@@ -17,7 +17,7 @@ from gan.engine.players import PLAYERS
 from gan.engine.sampling import evaluating
 from gan.runs.callbacks.clock import due, write
 
-# One chart for both losses, one for D(x) and D(G(z)) with the line that theory puts them on, one for FID and floor.
+# Three charts: both losses; D(x) and D(G(z)), with the value that theory gives both at equilibrium; FID and its floor.
 LAYOUT = {
     "gan": {
         "losses": ["Multiline", ["loss/discriminator$", "loss/generator$"]],
@@ -28,9 +28,13 @@ LAYOUT = {
 
 
 class Scalars(pl.Callback):
-    """Writes means over the last `every_n_steps` generator updates; gradient norms and schedules of the last one.
+    """Writes means over the last `every_n_steps` generator updates.
 
-    Sums stay on the device in between, so that no step waits for it (docs/gpu.md: row `syncs` counts the step's waits).
+    Gradient norms and scheduled values are those of the last update. Between two writings sums stay on the device, so
+    that no step waits for it (docs/gpu.md: row `syncs` counts the waits of a step).
+
+    Args:
+        every_n_steps: generator updates between two writings; 0 turns them off.
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:
@@ -45,7 +49,7 @@ class Scalars(pl.Callback):
         self._start_images = images_seen
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Chart layout and graph, once, where the logger is TensorBoard's."""
+        """Write the layout of the charts and the graph, if the logger is TensorBoard's."""
         assert isinstance(pl_module, AdversarialModule)
         self._restart(pl_module.images_seen)
         self._start_step = trainer.global_step
@@ -57,19 +61,19 @@ class Scalars(pl.Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
-        """Gradient norm and scheduled values of an update that may be the last before they are written."""
+        """Keep the gradient norm and the scheduled values, if this update may be the last before they are written."""
         assert isinstance(pl_module, AdversarialModule)
         if not self.every_n_steps:
             return
         remaining = self.every_n_steps - trainer.global_step % self.every_n_steps  # G updates until the next writing
-        if remaining > pl_module.recipe.g_steps:  # D's last update before it may be a round of G's earlier
+        if remaining > pl_module.recipe.g_steps:  # D's last update may be g_steps updates of G before the writing
             return
         player = PLAYERS[[o is optimizer for o in trainer.optimizers].index(True)]
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
-            norm = norm / scaler.get_scale()  # fused optimizers unscale in their step; Lightning does it for the others
+            norm = norm / scaler.get_scale()  # fused optimizers unscale in their step; for others Lightning has done it
         self._last_update[f"gradient_norm/{player}"] = norm
         group = optimizer.param_groups[0]
         self._last_update[f"schedule/lr_{player}"] = group["lr"]
@@ -79,7 +83,7 @@ class Scalars(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Sum up, and write when due."""
+        """Add to the sums, and write the means when they are due."""
         assert isinstance(pl_module, AdversarialModule)
         if not self.every_n_steps:
             return
@@ -101,7 +105,7 @@ class Scalars(pl.Callback):
 
 
 class _Game(nn.Module):
-    """D(G(z)), to draw both networks in one graph."""
+    """D(G(z)) as one module, so that one graph shows both networks."""
 
     def __init__(self, module: AdversarialModule) -> None:
         super().__init__()
@@ -116,7 +120,7 @@ def _add_graph(logger: TensorBoardLogger, module: AdversarialModule) -> None:
     latent = torch.zeros(2 * module.recipe.packing, module.recipe.latent_dim, device=module.device)
     game = _Game(module)
     with evaluating(game), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace")  # SummaryWriter has no other way
-        # Layers with SAME padding compute with the sizes of maps; the picture is of these sizes alone.
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace")  # SummaryWriter uses it
+        # Layers with SAME padding compute with the sizes of maps. The graph holds for these sizes only.
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
         logger.experiment.add_graph(game, latent)

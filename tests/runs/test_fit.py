@@ -32,6 +32,7 @@ from run_support import (
 from run_support import real_statistics_once as real_statistics_once
 
 from gan.base.errors import UserError
+from gan.base.notes import forget
 from gan.data.datamodule import ImageDataModule
 from gan.measure.protocol import Protocol
 from gan.runs.callbacks.interrupt import Interrupt
@@ -620,7 +621,7 @@ def test_a_system_trains_on_a_bare_machine_and_says_on_what(config, said, tmp_pa
     dead = ["http://127.0.0.1:9/"]
     monkeypatch.setattr("gan.data.sources.notmnist.notmnist.MIRRORS", dead)
     monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", dead)
-    monkeypatch.setattr("gan.base.notes._said", set())
+    forget()
     words = ("fit", "--config", config, f"--data.root={tmp_path / 'data'}", f"--run={tmp_path / 'run'}")
     assert gan(*words, *QUIET, "--trainer.max_steps=1", "--model.recipe.batch_size=2") == 0
     assert said.lower() in " ".join(capsys.readouterr().err.replace("|", " ").split()).lower()

@@ -32,7 +32,6 @@ def alone(monkeypatch):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     monkeypatch.setattr(Published, "mirrors", [f"http://127.0.0.1:{port}/"])
-    monkeypatch.setattr("gan.base.notes._said", set())
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 

@@ -25,11 +25,6 @@ def shades(tmp_path_factory):
     return root
 
 
-@pytest.fixture(autouse=True)
-def fresh_notes(monkeypatch):
-    monkeypatch.setattr("gan.base.notes._said", set())
-
-
 @pytest.mark.parametrize(
     ("variant", "size", "colour"),
     [*((variant, 32, "rgb") for variant in sorted(VARIANTS.keys() & TINY)), ("DCGAN", 28, "grey")],

@@ -27,7 +27,7 @@ from gan.data.sources.mnist import MNIST
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
-    """Notes are said anew, and the mirror is a port where nobody listens."""
+    """The mirror is a port where nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

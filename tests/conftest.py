@@ -3,7 +3,9 @@
 torch computes with one thread, or with as many as the environment variable GAN_TEST_THREADS says.
 """
 
+import functools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,18 @@ MNIST_ROOT = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
 @pytest.fixture(scope="session", autouse=True)
 def threads():
     torch.set_num_threads(int(os.environ.get("GAN_TEST_THREADS", "1")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def constants_once() -> Iterator[None]:
+    """A trainer reads the entry points of all installed packages, a run the csv of the embedded digits: 50 ms each."""
+    with pytest.MonkeyPatch.context() as patch:
+        if registry := sys.modules.get("lightning_fabric.utilities.registry"):
+            patch.setattr(registry, "entry_points", functools.cache(registry.entry_points))
+        if mnist := sys.modules.get("gan.data.sources.mnist"):
+            read = functools.cache(mnist.read_embedded)
+            patch.setattr(mnist, "read_embedded", lambda: tuple(part.copy() for part in read()))
+        yield
 
 
 @pytest.fixture(autouse=True)

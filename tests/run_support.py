@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from support import tiny_change
+from support import COVERING, tiny_change
 
 from gan.cli import main
 from gan.cli.flags import parse_flags
@@ -31,6 +31,7 @@ def flags(change: dict[str, Any]) -> list[str]:
 
 
 TINY = {variant: (f"--model={variant}", *flags(tiny_change(variant))) for variant in VARIANTS}
+FEW = [variant for variant in COVERING if variant in VARIANTS]
 SMALL = ("--image_grid.num_images=12",)
 QUIET = ("--evaluation.every_n_steps=0", "--image_grid.every_n_steps=0", "--scalars.every_n_steps=0")
 
@@ -81,8 +82,12 @@ def start(*words: object, **settings: Any) -> subprocess.Popen:
     """The real `gan` command as a process."""
     executable = shutil.which("gan", path=str(Path(sys.executable).parent)) or shutil.which("gan")
     assert executable, "the package is not installed: pip install -e ."
+    return spawn([executable, *(str(word) for word in words)], **settings)
+
+
+def spawn(command: list[str], **settings: Any) -> subprocess.Popen:
+    """A process whose output is read and which Ctrl-C reaches."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"} | settings.pop("environment", {})
-    command = [executable, *(str(word) for word in words)]
     # A shell's background job, where the tests may run, ignores Ctrl-C, and its children inherit that.
     settings["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
@@ -92,7 +97,30 @@ def start(*words: object, **settings: Any) -> subprocess.Popen:
 
 def process(*words: object, **settings: Any) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of the real `gan` command."""
-    with start(*words, **settings) as running:
+    return ended(start(*words, **settings))
+
+
+SEVERAL = """
+import json, sys
+from gan.cli import main
+for words in json.loads(sys.argv[1]):
+    try:
+        main(words)
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+
+
+def processed(*commands: tuple[str, ...], **settings: Any) -> None:
+    """Several commands in one process of their own, whose start costs more than they do; all must end well."""
+    code, _, err = ended(spawn([sys.executable, "-c", SEVERAL, json.dumps(commands)], **settings))
+    assert code == 0, err
+
+
+def ended(running: subprocess.Popen) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a process, waited for."""
+    with running:
         try:
             out, err = running.communicate(timeout=240)
         except subprocess.TimeoutExpired:

@@ -11,13 +11,19 @@ from mylab.bigan import BiGAN
 from torch import Tensor
 from torch.optim import Optimizer
 
-from gan.data.sources.mnist import read_embedded
+from gan.data.sources import mnist
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
 from gan.variants import VARIANTS
 
 # The laws hold for those of a plugin, too, which override hooks that no variant of the package overrides.
 EVERY: dict[str, type[AdversarialModule]] = {**VARIANTS, "ADA": ADA, "BiGAN": BiGAN}
+
+# One of each family of networks and of each rule of the step: what all variants obey once is varied over these.
+COVERING = (
+    *("BiGAN", "ConditionalGAN", "DCGAN", "FullResolutionDCGAN"),
+    *("GoodfellowGAN", "InfoGAN", "MLPGAN", "WGANGP"),
+)
 
 # By the name of the network: variants of one family need no entry of their own.
 TINY_GENERATORS = {
@@ -75,7 +81,7 @@ class Digits:
     """Batches of real digits, mixed as they are sorted by class, over and over in one order."""
 
     def __init__(self, batch_size: int, batches: int = 7) -> None:
-        images, labels = read_embedded()
+        images, labels = mnist.read_embedded()
         chosen = np.random.default_rng(0).permutation(len(images))[: batch_size * batches]
         self.images = torch.as_tensor(images[chosen]).view(batches, batch_size, 1, 28, 28)
         self.labels = torch.as_tensor(labels[chosen]).long().view(batches, batch_size)

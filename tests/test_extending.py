@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from run_support import checkpoint, process, same_end, scalars
+from run_support import checkpoint, processed, same_end, scalars
 
 TESTS = Path(__file__).parent
 EXAMPLE = TESTS / "plugin_example"
@@ -72,12 +72,12 @@ def user(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(user):
-    """A run of six steps, and one that was stopped after three and resumed."""
-    for steps, run in ((6, "whole"), (3, "run")):
-        code, _, err = process(*FIT, f"--trainer.max_steps={steps}", f"--run={run}", **user)
-        assert code == 0, err
-    code, _, err = process("resume", "run", "--trainer.max_steps=6", "--allow-import", "mylab", **user)
-    assert code == 0, err
+    """A run of six steps, and one that was stopped after three, and resumed and sampled by another process."""
+    fits = [(*FIT, f"--trainer.max_steps={steps}", f"--run={run}") for steps, run in ((6, "whole"), (3, "run"))]
+    processed(*fits, **user)
+    allowed = ("--allow-import", "mylab")
+    sample = ("sample", "run", *allowed, "--interpolate", "--num=30", "--out=rows.png")
+    processed(("resume", "run", *allowed, "--trainer.max_steps=6"), sample, **user)
     return user["cwd"] / "whole", user["cwd"] / "run"
 
 
@@ -98,9 +98,6 @@ def test_it_resumes_bit_for_bit(runs):
 
 
 def test_it_is_sampled(runs, user):
-    words = ("sample", "run", "--allow-import", "mylab", "--interpolate", "--num=30", "--out=rows.png")
-    code, _, err = process(*words, **user)
-    assert code == 0, err
     with Image.open(user["cwd"] / "rows.png") as picture:
         assert picture.size == (10 * 18 + 2, 3 * 18 + 2)
         assert len(np.unique(np.asarray(picture))) > 10

@@ -1,16 +1,18 @@
 """`gan data`: every registered set and its own parameters, what is printed, and mistakes in one line."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 from letters_support import contents, pictures, write_folder
 from PIL import Image
-from run_support import error_line, gan, process
+from run_support import error_line, gan
 
 from gan.base.errors import UserError
 from gan.data.dataset import DATASETS, importable
 from gan.data.files.idx import encode_idx
+from gan.data.sources.glyphs import glyphs
 from gan.runs.checkpoint import refuse_foreign
 
 
@@ -60,13 +62,15 @@ def test_flags_may_come_before_the_name_and_a_root_may_be_a_number(letters, tmp_
     assert found["polarity"] == "normalise"
 
 
-def test_a_class_of_ones_own_is_called_by_its_path(tmp_path):
+def test_a_class_of_ones_own_is_called_by_its_path(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(glyphs, "COUNTS", dict.fromkeys(glyphs.COUNTS, 1))  # less to render
+    monkeypatch.setitem(sys.modules, "mine", None)  # and afterwards as it was
+    del sys.modules["mine"]
     (tmp_path / "mine.py").write_text(
         "from gan.data.sources.glyphs.glyphs import Glyphs\n\n\nclass Letters(Glyphs):\n    pass\n"
     )
-    code, out, err = process("data", "mine.Letters", "--data.inverted=1", "--data.source=matplotlib", cwd=tmp_path)
-    assert code == 0, err
-    assert json.loads(out)["inverted"] == 1.0
+    assert printed(capsys, "mine.Letters", "--data.inverted=1", "--data.source=matplotlib")["inverted"] == 1.0
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from run_support import QUIET, checkpoint, error_line, gan, process
 
 from gan.base.errors import UserError
-from gan.cli.page import _write
+from gan.cli.page import write_page
 
 ROOT = Path(__file__).parents[2]
 LONGEST = "LongestNameThatOneMayGiveToAMethodOfOnes"
@@ -43,16 +43,15 @@ def test_it_writes_a_page_that_trains_and_passes_its_test(folder, capsys):
     assert content["adversarial"]["variant"] == "my_gan.MyGAN"
     assert content["hyper_parameters"]["recipe"]["loss"] == {"name": "my_gan.my_loss", "margin": 1.0}
 
-    tested = pytest_in(folder, "test_my_gan.py")
-    assert tested.returncode == 0, tested.stdout + tested.stderr
-    assert "1 passed" in tested.stdout
-
-    page = (folder / "my_gan.py").read_text()
+    assert gan("new", "Broken") == 0
+    page = (folder / "broken.py").read_text()
     broken = page.replace("return -fake_logits.mean()", "return 0 * fake_logits.mean()")
     assert broken != page
-    (folder / "my_gan.py").write_text(broken)
-    tested = pytest_in(folder, "test_my_gan.py")
+    (folder / "broken.py").write_text(broken)
+    tested = pytest_in(folder, "test_my_gan.py", "test_broken.py")
     assert tested.returncode == 1
+    assert "1 failed, 1 passed" in tested.stdout, tested.stdout + tested.stderr
+    assert "FAILED test_broken.py" in tested.stdout
     assert "the generator does not learn" in tested.stdout
 
 
@@ -122,10 +121,18 @@ def test_a_link_that_leads_nowhere_is_not_followed(folder, capsys):
     assert [path.name for path in folder.iterdir()] == ["test_my_gan.py"]
 
 
-def test_files_that_cannot_all_be_written_are_taken_back(folder):
-    """The last of them has a name that is too long for a file."""
+def test_files_that_cannot_all_be_written_are_taken_back(folder, monkeypatch):
+    """The disk is full at the last of them."""
+    opened = Path.open
+
+    def full(path, *words, **settings):
+        if path.name.startswith("test_"):
+            raise OSError(28, "No space left on device")
+        return opened(path, *words, **settings)
+
+    monkeypatch.setattr(Path, "open", full)
     with pytest.raises(UserError, match="cannot be written"):
-        _write({folder / "a.py": "1", folder / "b.py": "2", folder / ("c" * 300): "3"})
+        write_page("MyGAN", folder)
     assert list(folder.iterdir()) == []
 
 

@@ -33,25 +33,26 @@ SECOND = FIRST | {
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[str, list[Path]]:
-    """The same two runs in one process, and in a process each."""
+    """The same two runs twice: each is the first of its process once, as if alone, and once the second."""
     home = tmp_path_factory.mktemp("runs")
     code = "import json, sys, gan\nfor given in json.loads(sys.argv[1]): print(gan.fit(**given).report['fid'])"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     found: dict[str, list[Path]] = {}
-    for kind, groups in {"together": [(FIRST, SECOND)], "alone": [(FIRST,), (SECOND,)]}.items():
-        found[kind] = [home / kind / given["model"] for given in (FIRST, SECOND)]
-        for group in groups:
-            words = json.dumps([given | {"run": str(home / kind / given["model"])} for given in group])
-            done = subprocess.run([sys.executable, "-c", code, words], env=environment, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
-            notes = done.stderr.count("the 5,000 embedded digits")
-            assert notes == len(group), "each run says what it has to"
+    for number, order in enumerate([(FIRST, SECOND), (SECOND, FIRST)]):
+        directories = [home / f"{number}" / given["model"] for given in order]
+        words = json.dumps([given | {"run": str(path)} for given, path in zip(order, directories, strict=True)])
+        done = subprocess.run([sys.executable, "-c", code, words], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("the 5,000 embedded digits") == 2, "each run says what it has to"
+        for kind, directory in zip(("alone", "after another"), directories, strict=True):
+            found.setdefault(kind, []).append(directory)
+    found["after another"].reverse()  # in the order of those alone
     return found
 
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_runs_in_one_process_end_as_in_a_process_each(runs, which):
-    together, alone = (runs[kind][which] for kind in ("together", "alone"))
+    together, alone = (runs[kind][which] for kind in ("after another", "alone"))
     first, second = checkpoint(together), checkpoint(alone)
     for key in ("global_step", "state_dict", "optimizer_states", "adversarial", "hyper_parameters"):
         assert equal(first[key], second[key]), key

@@ -21,11 +21,6 @@ NAME = "notMNIST_small.tar.gz"
 LETTER = "notMNIST_small/A/x.png"
 
 
-@pytest.fixture(autouse=True)
-def fresh_notes(monkeypatch):
-    monkeypatch.setattr("gan.base.notes._said", set())
-
-
 def tree(folder):
     return {str(path.relative_to(folder)): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
 

@@ -27,12 +27,11 @@ from gan.data.sources.mnist import MNIST
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
-    """Notes are said anew, and the mirror is a port where nobody listens."""
+    """The mirror is a port where nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     monkeypatch.setattr(Published, "mirrors", [f"http://127.0.0.1:{port}/"])
-    monkeypatch.setattr("gan.base.notes._said", set())
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 

@@ -21,11 +21,6 @@ from gan.data.sources.folder.folder import Folder, to_pixels
 RANDOM = np.random.default_rng(0)
 
 
-@pytest.fixture(autouse=True)
-def fresh_notes(monkeypatch):
-    monkeypatch.setattr("gan.base.notes._said", set())
-
-
 def noise(side=8, channels=3):
     return RANDOM.integers(0, 256, (side, side, channels), dtype=np.uint8).squeeze()
 

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 from PIL import Image
-from run_support import SMALL, TINY, checkpoint, error_line, fit, gan, images, same_end
+from run_support import FEW, SMALL, TINY, checkpoint, error_line, fit, gan, images, same_end
 from run_support import real_statistics_once as real_statistics_once
-
-from gan.variants import VARIANTS
 
 FOLDER = ("--data.source=auto", "--data.name=folder")
 COLOUR = np.array([250, 120, 10])  # every picture is a shade of it: red > green > blue
@@ -25,14 +23,9 @@ def shades(tmp_path_factory):
     return root
 
 
-@pytest.fixture(autouse=True)
-def fresh_notes(monkeypatch):
-    monkeypatch.setattr("gan.base.notes._said", set())
-
-
 @pytest.mark.parametrize(
     ("variant", "size", "colour"),
-    [*((variant, 32, "rgb") for variant in sorted(VARIANTS.keys() & TINY)), ("DCGAN", 28, "grey")],
+    [*((variant, 32, "rgb") for variant in (*FEW, "PacGAN", "StridedDCGAN", "UpsamplingDCGAN")), ("DCGAN", 28, "grey")],
 )
 def test_networks_take_size_and_channels_from_the_pictures(variant, size, colour, shades, tmp_path):
     flags = (*FOLDER, f"--data.root={shades}", f"--data.size={size}", f"--data.colour={colour}")

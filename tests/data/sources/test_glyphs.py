@@ -23,11 +23,6 @@ SHIPPED = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 ROOT = Path("nowhere")  # glyphs has no files below a root
 
 
-@pytest.fixture(autouse=True)
-def fresh_notes(monkeypatch):
-    monkeypatch.setattr("gan.base.notes._said", set())
-
-
 @pytest.fixture(scope="module")
 def letters():
     return Glyphs().load(ROOT, "matplotlib", "family")

@@ -21,8 +21,7 @@ from gan.data.sources.mnist import FILES, MNIST
 
 
 @pytest.fixture(autouse=True)
-def fresh_notes(monkeypatch):
-    monkeypatch.setattr("gan.base.notes._said", set())
+def no_proxy(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 

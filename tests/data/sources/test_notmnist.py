@@ -21,6 +21,7 @@ import torch
 from letters_support import contents, pictures, write_archive, write_folder
 
 from gan.base.errors import UserError
+from gan.base.notes import forget
 from gan.data.datamodule import ImageDataModule
 from gan.data.files.idx import encode_idx, read_images_and_labels
 from gan.data.sources.fashion_mnist import FashionMNIST
@@ -41,12 +42,11 @@ PARTS = ("train", "held_out", "test")
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
-    """Notes are said anew, and the mirror is a port where nobody listens."""
+    """The mirror is a port where nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     monkeypatch.setattr(notmnist, "MIRRORS", [f"http://127.0.0.1:{port}/"])
-    monkeypatch.setattr("gan.base.notes._said", set())
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
@@ -272,7 +272,7 @@ def test_the_cache_is_read_and_is_verified(tmp_path, kind, monkeypatch, capsys):
         flipped.append(bytearray(written))
         flipped[-1][position] ^= 1
     for damaged in (b"", b"x" * 100, written[:-1], written[: len(written) // 2], b"\xff" * 16 + written, *flipped):
-        monkeypatch.setattr("gan.base.notes._said", set())
+        forget()
         cache(tmp_path).write_bytes(damaged)
         assert pixels(get(tmp_path)) == pixels(first)
         said = capsys.readouterr().err

@@ -60,12 +60,13 @@ def drawing_from(name: str, *parts: int) -> AbstractContextManager[None]:
     return _seeded(stream_seed(name, *parts))
 
 
-def part_processes(seeds: Seeds, rank: int) -> None:
-    """Move the global random state of every process but the first, for modules that draw from it, such as nn.Dropout.
+def part_processes(seeds: Seeds, run_seed: int, rank: int) -> None:
+    """Seed the global random state for modules that draw masks from it, such as nn.Dropout.
 
-    Lightning seeds all processes alike, and their masks would be equal.
+    Lightning seeds all processes alike, so that their masks would be equal. The first process keeps the state that it
+    has, which the run's seed set, unless dropout has a seed of its own.
     """
-    if rank:
+    if rank or seeds.dropout != run_seed:
         torch.manual_seed(stream_seed("global", seeds.dropout, rank))
 
 

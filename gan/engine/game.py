@@ -98,7 +98,7 @@ class AdversarialModule(pl.LightningModule):
         """
         for name, module in modules.items():
             if hasattr(self, name):
-                raise ValueError(f"add_modules: {name!r} is an attribute of every variant; choose another name")
+                raise UserError(f"add_modules: {name!r} is an attribute of every variant; choose another name")
             setattr(self, name, module)
             with drawing_from(f"initial weights of {name}", self.seeds.init):
                 setattr(self, f"average_{name}", self.players[player].add(name, module))
@@ -158,7 +158,7 @@ class AdversarialModule(pl.LightningModule):
         """Start the streams. A resumed run restores them; a new run may set G's output bias from the data."""
         self.streams = Streams(self.seeds, self.global_rank, self.device)
         self.streams.hand_to(self)
-        part_processes(self.seeds, self.global_rank)
+        part_processes(self.seeds, self.run_seed, self.global_rank)
         if self._restored is not None:
             go_on(self, self._restored)
         elif self.recipe.output_bias == "marginals":
@@ -288,9 +288,7 @@ class AdversarialModule(pl.LightningModule):
         latent = self.draw(len(real))
         with self._predicting():
             judged = self.discriminator_loss(self._look(real, self.generator(latent, labels), labels, latent))
-        told = judged.scalars(self.loss.boundary)
-        mean = (told["accuracy/real"] + told["accuracy/fake"]) / 2
-        return float(self.trainer.strategy.reduce(mean, reduce_op="mean"))
+        return float(self.trainer.strategy.reduce(judged.accuracy(self.loss.boundary), reduce_op="mean"))
 
     def _predicting(self) -> AbstractContextManager[None]:
         """Put G in the mode in which it makes fakes for D."""

@@ -6,6 +6,8 @@ from typing import NamedTuple, TypedDict
 
 from torch import Tensor
 
+from gan.base.errors import UserError
+
 Labels = Tensor | None  # (N,) int64
 
 
@@ -59,3 +61,13 @@ class Judged(NamedTuple):
                     right = logits.detach() > boundary if kind == "real" else logits.detach() < boundary
                     found[f"accuracy/{kind}"] = right.float().mean()
         return found
+
+    def accuracy(self, boundary: float | None) -> Tensor:
+        """Return the share of right answers, the mean of that on real images and that on fakes.
+
+        UserError where there are no logits of both kinds.
+        """
+        told = self.scalars(boundary)
+        if not {"accuracy/real", "accuracy/fake"} <= told.keys():
+            raise UserError("recipe.balance: needs D's logits, and this variant's discriminator_loss returns none")
+        return (told["accuracy/real"] + told["accuracy/fake"]) / 2

@@ -80,8 +80,16 @@ def test_a_loss_in_halves_is_refused_beside_an_own_loss():
 
 def test_an_added_module_hides_nothing():
     module = tiny("DCGAN")
-    with pytest.raises(ValueError, match="'discriminator' is an attribute"):
+    with pytest.raises(UserError, match="'discriminator' is an attribute"):
         module.add_modules("generator", discriminator=nn.Linear(1, 1))
+
+
+def test_balance_needs_logits():
+    module = tiny("MLPGAN", {"balance": {"low": 0.1, "high": 0.9}})
+    judge = module.discriminator_loss
+    module.discriminator_loss = lambda look: judge(look)._replace(real_logits=None, fake_logits=None)
+    with pytest.raises(UserError, match=r"recipe\.balance: needs D's logits"):
+        train(module, 1)
 
 
 def test_a_look_shows_each_image_once_as_d_sees_it():

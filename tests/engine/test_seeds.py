@@ -74,6 +74,15 @@ def test_a_resumed_run_keeps_its_seeds(tmp_path):
     assert same(weights(resumed), trained(1, noise=5))
 
 
+def test_torch_s_own_dropout_follows_the_seed_of_dropout(monkeypatch):
+    """It draws from the global random state, of which the first process keeps what the run's seed set."""
+    monkeypatch.setattr("gan.parts.networks.mlp.Dropout", torch.nn.Dropout)
+    base = trained(1)
+    assert same(base, trained(1, dropout=1))
+    assert not same(base, trained(1, dropout=2))
+    assert same(trained(1, dropout=2), trained(1, dropout=2))
+
+
 def test_dropout_s_masks_come_from_its_stream_and_leave_the_global_state_alone():
     module = tiny("MLPGAN", CHANGE, seed=1)
     states = []

@@ -173,8 +173,8 @@ def _write(files: dict[Path, str]) -> None:
                 written.append(path)
                 file.write(text)
     except BaseException as error:
-        for path in written:
-            path.unlink()
+        for done in written:
+            done.unlink()
         if isinstance(error, OSError):
             raise UserError(f"{path}: cannot be written ({error.strerror})") from None
         raise

@@ -52,18 +52,19 @@ def completed_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
     defaults = _defaults()
     recipe = defaults["recipe"] | without_nulls(thawed(values))
     for field, registry in REGISTRIES.items():
-        known = defaults[registry]
-        if registry in ("PENALTIES", "AUGMENTATIONS"):  # name -> its parameters, or a penalty's weight alone
-            for name, given in recipe[field].items():
+        value, known = recipe.get(field), defaults[registry]
+        if registry in ("PENALTIES", "AUGMENTATIONS"):  # a name to its parameters, or to a penalty's weight
+            for name, given in value.items() if isinstance(value, Mapping) else ():
                 settings = given if isinstance(given, Mapping) else {"weight": given}
                 recipe[field][name] = known.get(name, {}) | settings
         elif registry == "SCHEDULES":
-            recipe[field] = {value: _completed(choice, known) for value, choice in recipe[field].items()}
-        elif recipe[field] is not None:
-            recipe[field] = _completed(recipe[field], known)
-            if "activation" in recipe[field]:
+            for name, choice in value.items() if isinstance(value, Mapping) else ():
+                recipe[field][name] = _completed(choice, known)
+        elif value is not None:
+            recipe[field] = _completed(value, known)
+            if isinstance(recipe[field], Mapping) and "activation" in recipe[field]:
                 recipe[field]["activation"] = _completed(recipe[field]["activation"], defaults["ACTIVATIONS"])
-    if recipe["balance"] is not None:
+    if isinstance(recipe["balance"], Mapping):
         recipe["balance"] = {"patience": 10, **recipe["balance"]}
     return recipe
 
@@ -77,9 +78,11 @@ def _defaults() -> dict[str, Any]:
     return json.loads(Path(__file__).with_name("format_1.json").read_text(encoding="utf-8"))
 
 
-def _completed(choice: Any, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a choice with the defaults that its name had."""
+def _completed(choice: Any, known: Mapping[str, Any]) -> Any:
+    """Return a choice with the defaults that its name had. What is no choice stays, for the recipe to refuse."""
     given = {"name": choice} if isinstance(choice, str) else choice
+    if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
+        return choice
     return known.get(given["name"], {}) | given
 
 

@@ -112,3 +112,23 @@ def test_a_format_of_another_version_is_refused_by_its_number(number, tmp_path):
 
 def test_what_says_no_format_is_of_the_first():
     assert recorded_format({}, "here") == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("prior", 5),
+        ("prior", {"a": 1}),
+        ("prior", {"name": [1]}),
+        ("generator_penalties", 5),
+        ("generator_schedules", {"lr": 5}),
+        ("balance", 5),
+        ("augmentations", {"translation": 5}),
+    ],
+)
+def test_a_hostile_recipe_of_format_1_is_refused_in_one_line(field, value, tmp_path):
+    config = yaml.safe_load((PLACE / "plain" / "config.yaml").read_text())
+    config["model"]["init_args"]["recipe"][field] = value
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError, match=field):
+        configuration(tmp_path / "config.yaml")

@@ -118,7 +118,7 @@ def import_path(path: str, kind: str) -> Any:
     module_name, _, attribute = path.rpartition(".")
     try:
         return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError, SyntaxError) as error:  # of the path, or of the module
         raise UserError(f"{kind}: cannot import {path!r} ({error}); it must be importable from here") from None
 
 
@@ -193,6 +193,7 @@ def check_arguments(target: Any, values: Mapping[str, Any], section: str, hidden
 
 def _hints(target: Any) -> dict[str, Any]:
     """The annotations of a class's constructor or of a function, with their marks."""
+    target = target.func if isinstance(target, partial) else target
     return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
 
 

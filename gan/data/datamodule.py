@@ -77,7 +77,8 @@ class ImageDataModule(pl.LightningDataModule):
         return self._position if self._batches is None else self._batches.position
 
     def prepare_data(self) -> None:
-        self.dataset.prepare(self.root, self.source)
+        with torch.random.fork_rng(devices=[]):  # a set that seeds PyTorch must not seed the run
+            self.dataset.prepare(self.root, self.source)
 
     def setup(self, stage: str | None = None) -> None:
         trainer = self.trainer
@@ -88,7 +89,8 @@ class ImageDataModule(pl.LightningDataModule):
         self._loaded = self._loaded or self._load()
 
     def _load(self) -> LoadedData:
-        loaded = self.dataset.load(self.root, self.source, self.split)
+        with torch.random.fork_rng(devices=[]):
+            loaded = self.dataset.load(self.root, self.source, self.split)
         if tuple(loaded.train.images.shape[1:]) != self.image_shape:
             shape = tuple(loaded.train.images.shape[1:])
             raise UserError(f"data set {loaded.name}: its images are {shape}, it announced {self.image_shape}")

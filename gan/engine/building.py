@@ -91,9 +91,9 @@ def _refuse_idle_fields(recipe: Recipe, generator: nn.Module, discriminator: nn.
         _output_bias(generator)
 
 
-def refuse_for_trainer(module: pl.LightningModule, recipe: Recipe) -> None:
+def refuse_for_trainer(trainer: pl.Trainer, module: nn.Module, recipe: Recipe) -> None:
     """Raise UserError if the trainer cannot alternate two networks, or cannot train with this recipe."""
-    trainer, strategy = module.trainer, module.trainer.strategy
+    strategy = trainer.strategy
     if isinstance(strategy, DDPStrategy):
         if not strategy._ddp_kwargs.get("find_unused_parameters") or strategy._ddp_kwargs.get("static_graph"):
             raise UserError(

@@ -5,12 +5,14 @@ import inspect
 import math
 import typing
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from gan.base.choices import bound, completed, is_number, named, nearest, resolve, thawed, without_nulls
 from gan.base.errors import UserError, usable, whole
+from gan.engine.plain import build
 from gan.engine.rounds import Balance
 from gan.parts.augmentations import AUGMENTATIONS
 from gan.parts.auxiliaries import AUXILIARIES, Auxiliary
@@ -35,6 +37,7 @@ WORDS = {
 }
 # Fields that are whole numbers, with the smallest allowed value.
 WHOLE = {"latent_dim": 1, "batch_size": 1, "d_steps": 1, "g_steps": 1, "packing": 1, "pretraining": 0}
+LATE = 10**9  # a step that no run reaches: what a schedule comes to
 BELOW = {"weight_clip": math.inf, "ema_decay": 1}  # fields that are numbers from 0 to below this bound
 PLAYERS = ("generator", "discriminator")
 # Fields in which a number may follow a schedule. Optimizers have schedules in fields of their own.
@@ -139,6 +142,10 @@ def _optimizer_schedules(values: Mapping[str, Any], player: str) -> dict[str, An
                 f"{nearest(value, variable)}; remove the schedule with null"
             )
         schedules[value] = _schedule(schedule, optimizer[value], where)
+        with usable(f"{where}: the value that it comes to"):
+            end = bound(*resolve(schedules[value], SCHEDULES, where))(optimizer[value], LATE)
+            changed = {**optimizer, value: end}
+            bound(*resolve(changed, OPTIMIZERS, where))([torch.nn.Parameter(torch.zeros(1))])
     return schedules
 
 
@@ -147,7 +154,7 @@ def _schedule(choice: Any, initial: float, where: str) -> dict[str, Any]:
     schedule = completed(choice, SCHEDULES, where)
     with usable(where):
         value_at = bound(*resolve(schedule, SCHEDULES, where))
-        if not all(math.isfinite(value_at(initial, step)) for step in (0, 1)):
+        if not all(math.isfinite(value_at(initial, step)) for step in (0, 1, LATE)):
             raise UserError(f"{where}: gives no finite number")
     return schedule
 
@@ -164,6 +171,8 @@ def _schedules(values: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for path, choice in _leaves(without_nulls(_mapping(values, "schedules"))):
         where = f"recipe.schedules.{'.'.join(path)}"
+        if not path:
+            raise UserError(f"recipe.schedules: a schedule stands where its number does: {{weight_clip: {choice!r}}}")
         if path[0] not in VARIABLE:
             hint = (
                 f"give recipe.{path[0].removesuffix('_optimizer')}_schedules.{'.'.join(path[1:])}"
@@ -179,10 +188,15 @@ def _schedules(values: Mapping[str, Any]) -> dict[str, Any]:
             place = place[key]
         if not is_number(place) or not _may_be_fraction(values, path):
             raise UserError(f"{where}: {thawed(place)!r} is no number that may take any value between others")
+        schedule = _schedule(choice, place, where)
+        if len(path) == 1:
+            end = bound(*resolve(schedule, SCHEDULES, where))(place, LATE)
+            if not 0 <= end < BELOW[path[0]]:
+                raise UserError(f"{where}: comes to {end}, allowed is a number from 0 to below {BELOW[path[0]]}")
         branch = result
         for key in path[:-1]:
             branch = branch.setdefault(key, {})
-        branch[path[-1]] = _schedule(choice, place, where)
+        branch[path[-1]] = schedule
     return result
 
 
@@ -219,16 +233,28 @@ def _try_out(recipe: "Recipe") -> None:
                 inspect.signature(penalty).bind(*"nrflgs")  # (network, real, fake, labels, noise, step)
                 if name in registry_of(field_name) and name != "l2":  # finds parameters that are out of range
                     images = torch.zeros(2, 2, 1, 4, 4)
-                    penalty(lambda seen, labels: seen.flatten(1), *images, None, torch.Generator(), 0)
+                    for function in (penalty, partial(penalty, **_ends(recipe, field_name, name))):
+                        function(lambda seen, labels: seen.flatten(1), *images, None, torch.Generator(), 0)
     for augment, name in zip(recipe.augmenters(), recipe.augmentations, strict=True):
         with usable(f"recipe.augmentations.{name}"):
-            if augment(torch.zeros(2, 1, 8, 8), torch.Generator(), 0).shape != (2, 1, 8, 8):
-                raise UserError(f"recipe.augmentations.{name}: changes the images' shape")
+            for step in (0, LATE):
+                if augment(torch.zeros(2, 1, 8, 8), torch.Generator(), step).shape != (2, 1, 8, 8):
+                    raise UserError(f"recipe.augmentations.{name}: changes the images' shape")
+
+
+def _ends(recipe: "Recipe", field_name: str, name: str) -> dict[str, float]:
+    """Return what the parameters of a penalty come to that follow a schedule."""
+    values = getattr(recipe, field_name)[name]
+    schedules = {key: recipe.schedule(field_name, name, key) for key in values if key != "weight"}
+    return {key: schedule(values[key], LATE) for key, schedule in schedules.items() if schedule}
 
 
 def _check_together(recipe: "Recipe") -> None:
     """Raise UserError for fields that do not go together."""
     loss = recipe.objective()
+    for step in (0, LATE):  # what their schedules come to, too
+        recipe.objective(step)
+        recipe.auxiliary_loss(step)
     with usable("recipe.prior"):
         latent = (
             recipe.resolve("prior")((2, recipe.latent_dim), torch.Generator()) if recipe.latent_dim < 2**20 else None
@@ -266,16 +292,3 @@ def _code(recipe: "Recipe", name: str) -> tuple[int, int] | None:
     if choice is None or choice["name"] not in ("code", "coded"):
         return None
     return choice["categories"], choice["continuous"]
-
-
-def build(cls: Any, values: Mapping[str, Any], where: str) -> Any:
-    """Return a dataclass made from plain values. UserError names a field that is unknown or missing."""
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    for key in values:
-        if key not in fields:
-            raise UserError(f"{where} has no field {key!r}; {nearest(key, fields)}")
-    required = [n for n, f in fields.items() if f.default is dataclasses.MISSING is f.default_factory]
-    missing = [name for name in required if values.get(name) is None]
-    if missing:
-        raise UserError(f"{where} needs {', '.join(missing)}")
-    return cls(**values)

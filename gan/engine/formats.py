@@ -62,7 +62,8 @@ def completed_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
                 recipe[field][name] = _completed(choice, known)
         elif value is not None:
             recipe[field] = _completed(value, known)
-            if isinstance(recipe[field], Mapping) and "activation" in recipe[field]:
+            name = recipe[field].get("name") if isinstance(recipe[field], Mapping) else None
+            if isinstance(name, str) and "activation" in known.get(name, {}):
                 recipe[field]["activation"] = _completed(recipe[field]["activation"], defaults["ACTIVATIONS"])
     if isinstance(recipe["balance"], Mapping):
         recipe["balance"] = {"patience": 10, **recipe["balance"]}

@@ -144,7 +144,7 @@ class AdversarialModule(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Refuse what the trainer cannot do, agree on the run's seed, and try one image where batches have one."""
-        refuse_for_trainer(self, self.recipe)
+        refuse_for_trainer(self.trainer, self, self.recipe)
         self.run_seed = self.trainer.strategy.broadcast(torch.initial_seed())
         self.seeds = Seeds.of(self.run_seed, self._given_seeds)
         if self.recipe.batch_size == self.trainer.world_size:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from gan.base.choices import Choice, bound, frozen, merge, nearest, resolve, thawed
 from gan.base.errors import UserError, usable
-from gan.engine.checks import build, complete_and_check, named_function
+from gan.engine.checks import complete_and_check, named_function
+from gan.engine.plain import build
 from gan.engine.rounds import Balance
 from gan.parts.auxiliaries import AUXILIARIES, Auxiliary
 from gan.parts.inits import INITS

@@ -115,7 +115,10 @@ def exponential_decay(initial: float, step: int, *, factor: float, minimum: floa
 
     Text 001 and pylearn2 divide the learning rate by 1.000004 in every update.
     """
-    return max(initial / factor**step, minimum)
+    try:
+        return max(initial / factor**step, minimum)
+    except OverflowError:  # the divisor is beyond all numbers
+        return max(0.0, minimum)
 
 
 def linear_ramp(initial: float, step: int, *, final: float, updates: int) -> float:

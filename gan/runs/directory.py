@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from gan.base.errors import UserError
+from gan.runs.yaml_files import to_yaml
 
 # Keys of every resolved configuration. Another file that is called config.yaml will hardly have all of them.
 RESOLVED = {"model", "run", "seed_everything", "data", "trainer", "checkpoints"}
@@ -31,7 +32,7 @@ def create(directory: Path, tree: dict[str, Any], overwrite: bool) -> None:
             shutil.rmtree(directory)
         directory.mkdir(parents=True, exist_ok=True)
         with (directory / CONFIG).open("x", encoding="utf-8") as file:
-            file.write(_dump(tree))
+            file.write(to_yaml(tree))
     except FileExistsError:
         raise UserError(used) from None
     except OSError as error:
@@ -61,11 +62,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_config(directory: Path, tree: dict[str, Any]) -> None:
     """Write the resolved configuration."""
-    write_text(directory / CONFIG, _dump(tree))
-
-
-def _dump(tree: dict[str, Any]) -> str:
-    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+    write_text(directory / CONFIG, to_yaml(tree))
 
 
 def write_provenance(directory: Path, entry: dict[str, Any]) -> None:

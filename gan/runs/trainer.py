@@ -48,21 +48,18 @@ def logger(choice: Any, directory: Path, first_step: int | None) -> Any:
         choice = "TensorBoardLogger"
     if isinstance(choice, str):
         choice = {"class_path": choice}
-    if not isinstance(choice, Mapping):
+    if not isinstance(choice, Mapping) or not isinstance(choice.get("init_args"), Mapping | None):
         return choice
     name = str(choice.get("class_path")).rpartition(".")[2]
     arguments: dict[str, Any] = {}
-    if "save_dir" in inspect.signature(getattr(loggers, name, _no_logger)).parameters:
+    target = getattr(loggers, name, None)
+    if isinstance(target, type) and "save_dir" in inspect.signature(target).parameters:
         arguments = {"save_dir": str(directory)}
     if name == "TensorBoardLogger":
         arguments |= {"name": "", "version": "", "default_hp_metric": False}
         if first_step is not None:
             arguments["purge_step"] = first_step + 1
     return {**choice, "init_args": arguments | (choice.get("init_args") or {})}
-
-
-def _no_logger() -> None:
-    """Stand for a class that is not one of Lightning's loggers. It has no argument `save_dir`."""
 
 
 def check_trainer(settings: dict[str, Any]) -> None:

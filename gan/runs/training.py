@@ -14,6 +14,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from gan.base.errors import UserError
 from gan.data.datamodule import ImageDataModule
 from gan.data.dataset import importable
+from gan.engine.building import refuse_for_trainer
 from gan.engine.formats import completed_recipe, recorded_format
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
@@ -54,6 +55,7 @@ def start(sources: Sequence[Part], overwrite: bool) -> Outcome:
         whole = plan(sources)
         directory = Path(whole.tree["run"])
         run = _build(whole, directory, first_step=None)
+        refuse_for_trainer(run.trainer, run.model, whole.recipe)  # before a directory is made, or emptied
         if run.trainer.is_global_zero:
             run_directory.create(directory, whole.tree, overwrite)
         return _train(run, whole, directory, checkpoint=None)

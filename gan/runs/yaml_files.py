@@ -36,11 +36,21 @@ class _Loader(yaml.SafeLoader):
             raise UserError(f"stands for more than {MAX_VALUES:,} values")
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)$|^[-+]?\.[0-9]+(?:[eE][-+]?[0-9]+)?$"),
-    list("-+.0123456789"),
-)
+class _Dumper(yaml.SafeDumper):
+    """Writes what `_Loader` reads: a text that it would take for a number stands in quotes."""
+
+
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)$|^[-+]?\.[0-9]+(?:[eE][-+]?[0-9]+)?$"),
+        list("-+.0123456789"),
+    )
+
+
+def to_yaml(tree: Mapping[str, Any]) -> str:
+    """Return the text of a configuration, which `read_yaml` reads as the same tree."""
+    return yaml.dump(dict(tree), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def parse_value(text: str, where: str) -> Any:
@@ -49,7 +59,7 @@ def parse_value(text: str, where: str) -> Any:
         return _load(text)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise UserError(f"{where}: cannot read {text[:80]!r} as YAML ({_first_line(error)})") from None
 
 
@@ -63,7 +73,7 @@ def read_yaml(path: Path, where: str) -> dict[str, Any]:
         tree = _load(content.decode("utf-8"))
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError, IndexError, RecursionError, OSError) as error:
         raise UserError(f"{where}: not readable as YAML ({' '.join(str(error).split())[:160]})") from None
     if not isinstance(tree, Mapping):
         raise UserError(f"{where}: must be a mapping of keys such as model, data and trainer")

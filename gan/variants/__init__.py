@@ -24,6 +24,8 @@ def variant_class(name: str | None, where: str = "model") -> type[AdversarialMod
         return VARIANTS[name]
     if "." not in name:
         raise UserError(f"{where}: unknown variant {name!r}; {nearest(name, VARIANTS)}")
+    if name.startswith("gan.") and not name.startswith(f"{__name__}."):  # hostile files may name anything
+        raise UserError(f"{where}: {name} is not a variant; those of gan are in {__name__}")
     found = import_path(name, where)
     if not (isinstance(found, type) and issubclass(found, AdversarialModule)):
         raise UserError(f"{where}: {name} is not a variant (a subclass of gan.engine.game.AdversarialModule)")

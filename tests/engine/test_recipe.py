@@ -252,3 +252,43 @@ def test_a_missing_value_is_named():
     del values["batch_size"]
     with pytest.raises(UserError, match="recipe needs batch_size"):
         Recipe.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schedules": {"weight_clip": RAMP | {"final": -1}}}, "weight_clip: comes to -1, allowed"),
+        ({"schedules": {"ema_decay": RAMP | {"final": 2}}}, "ema_decay: comes to 2, allowed"),
+        ({"schedules": RAMP}, "a schedule stands where its number does"),
+        ({"schedules": {"loss": {"real_label": RAMP | {"final": 2}}}}, "real_label must be above 0"),
+        (
+            {
+                "augmentations": {"cutout": {}},
+                "schedules": {"augmentations": {"cutout": {"ratio": RAMP | {"final": 3}}}},
+            },
+            "ratio must be between 0 and 1",
+        ),
+        (
+            {
+                "discriminator_penalties": {"dragan": 1.0},
+                "schedules": {"discriminator_penalties": {"dragan": {"spread": RAMP}}},
+            },
+            "spread must be above 0",
+        ),
+        (
+            {
+                "generator_optimizer": {"name": "adam"},
+                "generator_schedules": {"momentum": None, "beta1": RAMP | {"final": 1.0}},
+            },
+            "beta1: the value that it comes to: cannot be used",
+        ),
+    ],
+)
+def test_what_a_schedule_comes_to_must_be_allowed(change, message):
+    with pytest.raises(UserError, match=message):
+        MLPGAN.defaults.merged(change)
+
+
+def test_a_decay_goes_on_beyond_the_largest_number():
+    recipe = MLPGAN.defaults.merged({"generator_schedules": {"lr": {"factor": 1.1}}})
+    assert recipe.optimizer_schedules("generator")["lr"](0.01, 10**6) == 1e-6

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from run_support import DATA, QUIET, TINY, fit, gan
 
 from gan.base.errors import UserError
 from gan.runs import directory as run_directory
 from gan.runs.directory import create, forget_after, write_provenance
+from gan.runs.reader import read_run
 
 TREE = dict.fromkeys(("model", "run", "seed_everything", "data", "trainer", "checkpoints"), "resolved")
 
@@ -111,3 +113,20 @@ def test_provenance_grows_by_an_entry_and_a_broken_one_is_named(tmp_path):
     with pytest.raises(UserError, match=r"provenance\.json"):
         write_provenance(tmp_path, {"a": 3})
     assert path.read_text() == "{broken"
+
+
+def test_a_run_whose_name_looks_like_a_number_is_read_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = fit(Path("1e5"), steps=1)
+    assert read_run(run).config["run"] == "1e5"
+    assert gan("resume", run, "--trainer.max_steps=2") == 0
+
+
+def test_overwriting_takes_nothing_away_for_a_run_that_is_refused(tmp_path):
+    run = fit(tmp_path / "run", steps=1)
+    before = sorted(path.name for path in run.rglob("*"))
+    words = (*TINY["MLPGAN"], *DATA, *QUIET, "--trainer.max_steps=1", f"--run={run}", "--overwrite")
+    two = ("--trainer.accelerator=cpu", "--trainer.devices=2", "--model.recipe.batch_size=15")
+    assert gan("fit", *words, "--model.recipe.batch_size=15", "--model.recipe.packing=2") == 2
+    assert gan("fit", *words, *two) == 2  # before the second process is launched
+    assert sorted(path.name for path in run.rglob("*")) == before

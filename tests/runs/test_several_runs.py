@@ -113,7 +113,7 @@ def test_python_refuses_with_the_command_line_s_words(given, flags, tmp_path, mo
         (lambda: package.fit(trainer=5), "trainer must be a mapping, got 5"),
         (lambda: package.fit(model="MLPGAN", trainer={"callbacks": [object()]}), "trainer.callbacks: give a class"),
         (lambda: package.resume("nowhere"), "nowhere: not a run"),
-        (lambda: package.sample("nowhere", 0), "--num must be from 1"),
+        (lambda: package.sample("nowhere", 0), "--num must be a whole number from 1"),
         (lambda: package.sample("nowhere", 5, weights="best"), "--weights must be raw or ema"),
         (lambda: package.evaluate("nowhere", data={"name": "mnist"}), "data.name: a generator is measured on its own"),
         (lambda: package.evaluate("nowhere", checkpoint="first"), "--checkpoint must be last or best"),

@@ -2,13 +2,12 @@
 
 import textwrap
 
-import yaml
-
 from gan.cli.flags import parse_flags
 from gan.cli.help import FIT_HELP
 from gan.cli.outcome import say
 from gan.runs import fit as runs
 from gan.runs.config import shipped_configs
+from gan.runs.yaml_files import to_yaml
 
 
 def run(words: list[str]) -> int:
@@ -20,7 +19,7 @@ def run(words: list[str]) -> int:
     configs = flags.words["config"]
     if "print_config" in flags.switches:
         tree = runs.configuration(configs, **flags.tree)
-        print(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), end="")
+        print(to_yaml(tree), end="")
         return 0
     return say(runs.fit(configs, **flags.tree, overwrite="overwrite" in flags.switches))
 

@@ -13,7 +13,7 @@ from gan.base.errors import UserError
 from gan.base.seeds import Seeds
 from gan.data.datamodule import ImageDataModule
 from gan.data.dataset import DATASETS, importable
-from gan.engine.formats import FORMAT, completed_data, completed_recipe
+from gan.engine.formats import FORMAT, completed_data, recorded_recipe
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
 from gan.runs.callbacks.checkpoints import Checkpoints
@@ -53,7 +53,10 @@ def plan(parts: Sequence[Part]) -> Plan:
     import_from(top.get("pythonpath"))
     variant = variant_class({**base.get("model", {}), **change.get("model", {})}.get("class_path"))
     # Changes are laid over what a run recorded, if its file is given, and otherwise over the class's own values.
-    whole = recorded_recipe(recorded) if recorded else variant.defaults.to_dict()
+    if recorded:
+        whole = recorded_recipe(base.get("model", {}).get("recipe", {}), recorded.format or 1)
+    else:
+        whole = variant.defaults.to_dict()
     recipe = Recipe.from_dict(merge(whole, change.get("model", {}).get("recipe", {}), remove=True))
     model = {
         "class_path": f"{variant.__module__}.{variant.__qualname__}",
@@ -89,12 +92,6 @@ def imported(tree: dict[str, Any]) -> list[str]:
         *foreign_names(data, called=True),
         *(n for n in foreign_names(list(named_classes(tree["trainer"]))) if not n.startswith("pytorch_lightning.")),
     ]
-
-
-def recorded_recipe(part: Part) -> dict[str, Any]:
-    """Return the recipe of a run's own file, with every value."""
-    recipe = part.tree.get("model", {}).get("recipe", {})
-    return completed_recipe(recipe) if part.format == 1 else recipe
 
 
 def recorded_data(part: Part | None) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from gan.base.errors import UserError
 from gan.data.datamodule import ImageDataModule
 from gan.data.dataset import importable
 from gan.engine.building import refuse_for_trainer
-from gan.engine.formats import completed_recipe, recorded_format
+from gan.engine.formats import recorded_format, recorded_recipe
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
+from gan.engine.saving import KEY
 from gan.runs import directory as run_directory
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.callbacks.hyperparameters import Hyperparameters
@@ -77,7 +78,7 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
                 f"start it again with gan fit --config {config} --run {directory} --overwrite"
             ) from None
         content = read_checkpoint(checkpoint)
-        refuse_foreign({"class_path": content["adversarial"]["variant"]}, allow_import, str(checkpoint))
+        refuse_foreign({"class_path": content[KEY]["variant"]}, allow_import, str(checkpoint))
         refuse_foreign(content["hyper_parameters"], allow_import, str(checkpoint))
         if _trained_recipe(content, str(checkpoint)) != whole.recipe:
             raise UserError(f"{checkpoint}: was trained with another recipe than {config} says; restore that file")
@@ -101,7 +102,7 @@ def _trained_recipe(content: Mapping[str, Any], where: str) -> Recipe | None:
     values = content["hyper_parameters"].get("recipe")
     if not isinstance(values, Mapping):
         return None
-    return Recipe.from_dict(completed_recipe(values) if recorded_format(content["adversarial"], where) == 1 else values)
+    return Recipe.from_dict(recorded_recipe(values, recorded_format(content[KEY], where)))
 
 
 def _build(whole: Plan, directory: Path, first_step: int | None) -> Run:

@@ -7,9 +7,11 @@ import warnings
 from functools import partial
 from pathlib import Path
 
+import prepared
 import pytest
 import pytorch_lightning as pl
 import torch
+from run_support import ended, spawn
 
 import gan
 from gan.base.errors import UserError
@@ -39,10 +41,11 @@ def results(path):
 
 def test_the_rehearsal_passes(tmp_path):
     out = tmp_path / "rows.json"
-    command = [sys.executable, str(SCRIPTS / "gpu_check.py"), *WORDS, "--minutes", "3", "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 of " in done.stdout
+    code = f"import runpy, sys\nsys.path.insert(0, {str(SCRIPTS)!r})\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+    words = [str(SCRIPTS / "gpu_check.py"), *WORDS, "--minutes", "3", "--out", str(out)]
+    status, said, err = ended(spawn(prepared.command(code, *words), cwd=tmp_path))
+    assert status == 0, said + err
+    assert "0 of " in said
     content = json.loads(out.read_text())
     assert {row["part"] for row in content["rows"]} == {
         *("train", "losses", "resume", "outputs", "syncs", "one_process", "two_processes")

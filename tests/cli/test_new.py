@@ -6,8 +6,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+import prepared
 import pytest
-from run_support import QUIET, checkpoint, error_line, gan, process
+from run_support import QUIET, checkpoint, ended, error_line, gan, process, spawn
 
 from gan.base.errors import UserError
 from gan.cli.page import write_page
@@ -16,11 +17,12 @@ ROOT = Path(__file__).parents[2]
 LONGEST = "LongestNameThatOneMayGiveToAMethodOfOnes"
 
 
-def pytest_in(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    """pytest as the user runs it there, with none of this session's settings."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
+def pytest_in(folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
+    """pytest as the user runs it there, with none of this session's settings: its exit code and what it says."""
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        monkeypatch.delenv(name)
+    code = "import pytest, sys\nsys.exit(pytest.main(sys.argv[1:]))"
+    return ended(spawn(prepared.command(code, "pytest", "-q", "-p", "no:cacheprovider", *words), cwd=folder))
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_it_writes_a_page_that_trains_and_passes_its_test(folder, capsys):
+def test_it_writes_a_page_that_trains_and_passes_its_test(folder, monkeypatch, capsys):
     assert gan("new", "MyGAN") == 0
     said = capsys.readouterr().out
     for words in ("gan fit --config my_gan.yaml\n", "pytest test_my_gan.py\n", "--allow-import my_gan"):
@@ -48,11 +50,11 @@ def test_it_writes_a_page_that_trains_and_passes_its_test(folder, capsys):
     broken = page.replace("return -fake_logits.mean()", "return 0 * fake_logits.mean()")
     assert broken != page
     (folder / "broken.py").write_text(broken)
-    tested = pytest_in(folder, "test_my_gan.py", "test_broken.py")
-    assert tested.returncode == 1
-    assert "1 failed, 1 passed" in tested.stdout, tested.stdout + tested.stderr
-    assert "FAILED test_broken.py" in tested.stdout
-    assert "the generator does not learn" in tested.stdout
+    status, said, err = pytest_in(folder, monkeypatch, "test_my_gan.py", "test_broken.py")
+    assert status == 1
+    assert "1 failed, 1 passed" in said, said + err
+    assert "FAILED test_broken.py" in said
+    assert "the generator does not learn" in said
 
 
 @pytest.mark.parametrize("name", ["MyGAN", "X", LONGEST, "A1B2" * 10])

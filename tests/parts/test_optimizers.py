@@ -96,6 +96,17 @@ def test_exponential_decay_is_its_closed_form():
     assert exponential_decay(0.01, 10_000_000, factor=1.000004, minimum=1e-6) == 1e-6
 
 
+def test_the_decay_of_text_001_s_graph_which_computes_in_32_bits():
+    """docs/errata.md: the literal version is this package's decay by the 32-bit number that is nearest to 1.000004."""
+    factor = float(np.float32(1.000004))
+    assert factor == 1.0000040531158447
+    for step in (1, 250, 50_000, 99_999):
+        literal = np.float32(0.01) / np.power(np.float32(1.000004), np.float32(step))
+        assert exponential_decay(0.01, step, factor=factor) == pytest.approx(float(literal), rel=1e-6)
+    assert exponential_decay(0.01, 99_999, factor=factor) == pytest.approx(0.0066677, abs=5e-8)
+    assert exponential_decay(0.01, 99_999, factor=1.000004) == pytest.approx(0.0067032, abs=5e-8)
+
+
 def test_linear_ramp_is_its_closed_form():
     values = [linear_ramp(0.5, step, final=0.7, updates=250) for step in (0, 125, 250, 10_000)]
     assert values == pytest.approx([0.5, 0.6, 0.7, 0.7])

@@ -169,6 +169,26 @@ def same_end(a: Path, b: Path) -> None:
     assert "position" in first["ImageDataModule"]
 
 
+def same_run(a: Path, b: Path) -> None:
+    """Both runs ended alike and left the same: rows, curves but for the speed, pictures, best checkpoint, snapshots."""
+    same_end(a, b)
+    first, second = Run(a), Run(b)
+    assert equal(checkpoint(a)["loops"], checkpoint(b)["loops"])
+    assert first.rows == second.rows
+    curves = [{t: c for t, c in run.scalars().items() if not t.startswith("throughput/")} for run in (first, second)]
+    assert curves[0] == curves[1]
+    assert first.scalars().keys() == second.scalars().keys()
+    assert first.image_steps() == second.image_steps()
+    for name in ("pictures", "snapshots"):
+        files, others = getattr(first, name), getattr(second, name)
+        assert files.keys() == others.keys()
+        assert all(files[step].read_bytes() == others[step].read_bytes() for step in files)
+    if first.saved("best") or second.saved("best"):
+        assert first.checkpoint("best").name == second.checkpoint("best").name
+        assert equal(checkpoint(a, "best")["state_dict"], checkpoint(b, "best")["state_dict"])
+    assert not list(b.rglob("*.part"))
+
+
 def error_line(captured: str) -> str:
     """The one line of a user's mistake."""
     lines = captured.strip().splitlines()

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from gan.base.disk import replacing
 from gan.base.errors import UserError
 from gan.runs.yaml_files import to_yaml
 
@@ -55,9 +56,8 @@ def _refuse_what_is_no_run(directory: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file's content. At any time the file has either the old content or the new one."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def write_config(directory: Path, tree: dict[str, Any]) -> None:

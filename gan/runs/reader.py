@@ -16,6 +16,7 @@ import yaml
 from gan.base.errors import UserError
 from gan.engine.formats import recorded_format
 from gan.runs.directory import CONFIG, METRICS, PROVENANCE, RESOLVED
+from gan.runs.integrity import damage
 
 Row = dict[str, Any]
 
@@ -108,17 +109,21 @@ class Run:
 
     @property
     def checkpoints(self) -> dict[int, Path]:
-        """Step -> full checkpoint, for the last and the best one. If both are of one step, they hold the same."""
-        return self._files("checkpoints", "best", "ckpt") | self._files("checkpoints", "last", "ckpt")
+        """Step -> full checkpoint, for the last two and the best one. Those of one step hold the same."""
+        return self.saved("best") | self.saved("last")
 
     @property
     def snapshots(self) -> dict[int, Path]:
         """Step -> snapshot of the generator, for each milestone."""
         return self._files("checkpoints", "generator", "safetensors")
 
+    def saved(self, kind: str) -> dict[int, Path]:
+        """Step -> checkpoint of a kind, `last` or `best`."""
+        return self._files("checkpoints", kind, "ckpt")
+
     def checkpoint(self, kind: str = "last") -> Path:
         """Return the newest checkpoint of a kind, `last` or `best`. UserError if there is none."""
-        files = self._files("checkpoints", kind, "ckpt")
+        files = self.saved(kind)
         if not files:
             where = f"{self.directory}: holds no checkpoints/{kind}_step_*.ckpt"
             raise UserError(f"{where}; give a run of gan fit, or a checkpoint")
@@ -127,7 +132,7 @@ class Run:
     @property
     def step(self) -> int | None:
         """The number of generator updates before the last checkpoint, or None without a checkpoint."""
-        return max(self._files("checkpoints", "last", "ckpt"), default=None)
+        return max(self.saved("last"), default=None)
 
     @property
     def status(self) -> str:
@@ -213,8 +218,21 @@ def run_of(path: str | Path) -> Run | None:
 
 
 def find_checkpoint(path: str | Path, kind: str = "last") -> Path:
-    """Return `path` itself if it is a file, or the newest checkpoint of a kind (`last`, `best`) in a run."""
-    return Run(Path(path)).checkpoint(kind) if Path(path).is_dir() else Path(path)
+    """Return `path` itself if it is a file, or the newest sound checkpoint of a kind (`last`, `best`) in a run.
+
+    A newer one that is damaged is said in a line. If all are damaged, the newest is returned, whose reading is refused.
+    """
+    if not Path(path).is_dir():
+        return Path(path)
+    newest = Run(Path(path)).checkpoint(kind)
+    reason = damage(newest)
+    for file in reversed(Run(Path(path)).saved(kind).values()) if reason else ():
+        if damage(file) is None:
+            from gan.base.notes import say  # it imports Lightning
+
+            say(f"note: {newest}: damaged ({reason}); taking {file.name}, which was saved before it")
+            return file
+    return newest
 
 
 def _row(line: bytes, where: str) -> Row:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import prepared
 import pytest
 import torch
 from support import COVERING, tiny_change
@@ -78,11 +79,16 @@ def fit(directory: Path, *flags: object, steps: int = 6, variant: str = "MLPGAN"
     return directory
 
 
-def start(*words: object, **settings: Any) -> subprocess.Popen:
-    """The real `gan` command as a process."""
+def script() -> str:
+    """The installed `gan` command."""
     executable = shutil.which("gan", path=str(Path(sys.executable).parent)) or shutil.which("gan")
     assert executable, "the package is not installed: pip install -e ."
-    return spawn([executable, *(str(word) for word in words)], **settings)
+    return executable
+
+
+def start(*words: object, **settings: Any) -> subprocess.Popen:
+    """The real `gan` command as a process, imports included."""
+    return spawn([script(), *map(str, words)], **settings)
 
 
 def spawn(command: list[str], **settings: Any) -> subprocess.Popen:
@@ -96,8 +102,9 @@ def spawn(command: list[str], **settings: Any) -> subprocess.Popen:
 
 
 def process(*words: object, **settings: Any) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of the real `gan` command."""
-    return ended(start(*words, **settings))
+    """Exit code, standard output and standard error of a `gan` command in a prepared process."""
+    code = "from gan.cli import main\nmain()"
+    return ended(spawn(prepared.command(code, script(), *map(str, words)), **settings))
 
 
 SEVERAL = """
@@ -113,8 +120,8 @@ for words in json.loads(sys.argv[1]):
 
 
 def processed(*commands: tuple[str, ...], **settings: Any) -> None:
-    """Several commands in one process of their own, whose start costs more than they do; all must end well."""
-    code, _, err = ended(spawn([sys.executable, "-c", SEVERAL, json.dumps(commands)], **settings))
+    """Several commands in one prepared process; all must end well."""
+    code, _, err = ended(spawn(prepared.command(SEVERAL, script(), json.dumps(commands)), **settings))
     assert code == 0, err
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from run_support import DATA, QUIET, checkpoint, error_line, gan, process, same_end, scalars
+from run_support import DATA, QUIET, checkpoint, ended, error_line, gan, process, same_end, scalars, start
 from support import train, weights
 
 from gan.parts.losses import LOSSES
@@ -227,7 +227,7 @@ def test_files_in_the_working_directory_hide_no_library_and_are_not_imported_for
     shutil.copytree(home / "run", tmp_path / "run")
     for name in ("textwrap", "statistics", "queue", "mylab"):
         (tmp_path / "run" / f"{name}.py").write_text(f"open({str(tmp_path / name)!r}, 'w')\n")
-    code, _, err = process("sample", ".", "--out", "a.png", cwd=tmp_path / "run")
+    code, _, err = ended(start("sample", ".", "--out", "a.png", cwd=tmp_path / "run"))
     assert code == 2
     assert "--allow-import mylab" in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]

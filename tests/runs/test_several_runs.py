@@ -2,13 +2,13 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+import prepared
 import pytest
 import torch
-from run_support import checkpoint, equal, error_line, gan, rows
+from run_support import checkpoint, ended, equal, error_line, gan, rows, spawn
 from support import tiny_change
 
 import gan as package
@@ -36,14 +36,13 @@ def runs(tmp_path_factory) -> dict[str, list[Path]]:
     """The same two runs twice: each is the first of its process once, as if alone, and once the second."""
     home = tmp_path_factory.mktemp("runs")
     code = "import json, sys, gan\nfor given in json.loads(sys.argv[1]): print(gan.fit(**given).report['fid'])"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     found: dict[str, list[Path]] = {}
     for number, order in enumerate([(FIRST, SECOND), (SECOND, FIRST)]):
         directories = [home / f"{number}" / given["model"] for given in order]
         words = json.dumps([given | {"run": str(path)} for given, path in zip(order, directories, strict=True)])
-        done = subprocess.run([sys.executable, "-c", code, words], env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert done.stderr.count("the 5,000 embedded digits") == 2, "each run says what it has to"
+        status, _, err = ended(spawn(prepared.command(code, "-c", words)))
+        assert status == 0, err
+        assert err.count("the 5,000 embedded digits") == 2, "each run says what it has to"
         for kind, directory in zip(("alone", "after another"), directories, strict=True):
             found.setdefault(kind, []).append(directory)
     found["after another"].reverse()  # in the order of those alone

@@ -4,6 +4,7 @@ They are the networks of text 000 and the discriminators of texts 002 and 003.
 """
 
 import sys
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +75,7 @@ class StridedGenerator(nn.Module):
 
 
 class StridedDiscriminator(nn.Module):
-    """Images (N, C, H, W) -> convolutions -> logits (N, outputs).
+    """Images (N, C, H, W) -> convolutions -> dense -> logits (N, outputs).
 
     Each convolution is followed by batch norm (but the first), the activation and dropout.
 
@@ -87,6 +88,7 @@ class StridedDiscriminator(nn.Module):
         norm: `batch` (after all convolutions but the first), `batch_everywhere` or `none`.
         momentum: how batch norm's moving statistics move; see `keras_batch_norm`.
         dropout: probability of dropping a number after the activation.
+        dense: widths of hidden layers after the convolutions, each with the activation and dropout.
         outputs: number of outputs of the last layer. The first is the logit; the others belong to an auxiliary head.
     """
 
@@ -103,10 +105,12 @@ class StridedDiscriminator(nn.Module):
         norm: str = "batch",
         momentum: float | None = None,
         dropout: float = 0.0,
+        dense: list[int] | None = None,
         outputs: int = 1,
     ) -> None:
         super().__init__()
         check_sizes(channels, "discriminator: channels", at_least=1)
+        check_sizes(dense or [], "discriminator: dense")
         strides = [2] * len(channels) if strides is None else strides
         check_sizes([kernel, *strides], "discriminator: kernel and strides")
         if len(strides) != len(channels):
@@ -128,7 +132,9 @@ class StridedDiscriminator(nn.Module):
         height, width = image_shape[1:]
         for stride, pad in zip(strides, self.pads, strict=True):
             height, width = -(-height // stride) + pad, -(-width // stride) + pad
-        self.judge = nn.Linear(channels[-1] * height * width, outputs)
+        sizes = [channels[-1] * height * width, *(dense or [])]
+        self.dense = nn.ModuleList(nn.Linear(m, n) for m, n in pairwise(sizes))
+        self.judge = nn.Linear(sizes[-1], outputs)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (N, outputs) of images (N, C, H, W)."""
@@ -138,4 +144,7 @@ class StridedDiscriminator(nn.Module):
             if pad:
                 hidden = nn.functional.pad(hidden, (0, pad, 0, pad))
             hidden = self.dropout(self.activation(norm(hidden)))
-        return self.judge(hidden.flatten(1))
+        hidden = hidden.flatten(1)
+        for layer in self.dense:
+            hidden = self.dropout(self.activation(layer(hidden)))
+        return self.judge(hidden)

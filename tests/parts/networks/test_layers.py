@@ -92,10 +92,28 @@ def test_full_resolution_dcgan_has_the_text_s_shapes_and_parameters():
 def test_upsampling_dcgan_has_the_text_s_shapes_and_fewer_parameters_in_its_discriminator():
     module = VARIANTS["UpsamplingDCGAN"]()
     g, d = module.generator, module.discriminator
-    shapes, count = shapes_of(module, (g.project, *g.convolutions, *d.convolutions, d.judge))
+    shapes, count = shapes_of(module, (g.project, *g.convolutions, *d.convolutions, *d.dense, d.judge))
     assert shapes == [(7 * 7 * 256,), (128, 14, 14), (64, 28, 28), (32, 28, 28), (1, 28, 28),
-                      (32, 14, 14), (64, 7, 7), (128, 4, 4), (256, 2, 2), (1,)]  # fmt: skip
-    assert (count["generator"], count["discriminator"]) == (2_343_617, 1_077_505)
+                      (32, 14, 14), (64, 7, 7), (128, 4, 4), (256, 2, 2), (256,), (1,)]  # fmt: skip
+    assert (count["generator"], count["discriminator"]) == (2_343_617, 1_077_505 + 1024 * 256 + 256 - 1024 + 256)
+    recipe = VARIANTS["UpsamplingDCGAN"].defaults.merged({"discriminator": {"dense": None}})
+    without = VARIANTS["UpsamplingDCGAN"](recipe).discriminator
+    assert sum(p.numel() for p in without.parameters()) == 1_077_505  # as it was until version 0.2.0
+
+
+def test_a_dense_layer_is_followed_by_the_activation_and_dropout():
+    """The strided D of text 003, whose dense layer is as that of the convolutions before it."""
+    d = VARIANTS["UpsamplingDCGAN"]().discriminator
+    seen: list[torch.Tensor] = []
+    d.judge.register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0]))
+    images = torch.rand(8, 1, 28, 28)
+    with torch.no_grad():
+        d.train()(images)
+        d.eval()(images)
+    dropped, kept = seen
+    assert 0.3 < (dropped == 0).float().mean() < 0.5  # p = 0.4
+    assert (kept != 0).all()
+    assert kept.min() < 0 < kept.max()  # leaky ReLU passes both signs
 
 
 def test_strided_dcgan_has_the_text_s_shapes_and_parameters():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,9 @@ SMALL = ("--image_grid.num_images=12",)
 QUIET = ("--evaluation.every_n_steps=0", "--image_grid.every_n_steps=0", "--scalars.every_n_steps=0")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def real_statistics_once() -> Iterator[None]:
-    """The real images' statistics cost a second a run and are always the same: test modules import this fixture."""
+@contextmanager
+def statistics_once() -> Iterator[None]:
+    """Within it, the statistics of the same real images are computed once: they cost a second a run."""
     scorers: dict[tuple[int, ...], ImageScorer] = {}
 
     def scorer(classifier: Any, real: torch.Tensor, floor_images: torch.Tensor) -> ImageScorer:
@@ -50,6 +51,13 @@ def real_statistics_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gan.measure.measurement.ImageScorer", scorer)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def real_statistics_once() -> Iterator[None]:
+    """Every run of a test module that imports this fixture finds them computed."""
+    with statistics_once():
         yield
 
 

@@ -6,7 +6,7 @@ The import is light. Torch is not needed, and TensorBoard's reader is imported o
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from gan.base.errors import UserError
 from gan.engine.formats import recorded_format
 from gan.runs.directory import CONFIG, METRICS, PROVENANCE, RESOLVED
 from gan.runs.integrity import damage
+from gan.runs.owner import owner_of
+from gan.runs.status import Status, read_status
 
 Row = dict[str, Any]
 
@@ -134,17 +136,32 @@ class Run:
         """The number of generator updates before the last checkpoint, or None without a checkpoint."""
         return max(self.saved("last"), default=None)
 
-    @property
-    def status(self) -> str:
-        """`started` (no checkpoint yet), `stopped at N` or `finished`.
+    @cached_property
+    def record(self) -> Status | None:
+        """What the run said of itself last. None for a run of an older version, which said nothing."""
+        return read_status(self.directory)
 
-        The last checkpoint and `trainer.max_steps` decide. No file says whether the run is still going on. A run that
-        ends by epochs is never called finished, since no file says that either.
+    @property
+    def state(self) -> str:
+        """`running`, `killed`, `stopped`, `finished`, `failed`, `diverged`, or `started` (no checkpoint yet).
+
+        The run's own record says so. A run that was running, but whose process is gone, was killed. Without a record
+        the last checkpoint and `trainer.max_steps` decide. A run of that age that ends by epochs is never finished.
         """
+        if self.record:
+            dead = self.record.state == "running" and owner_of(self.directory) is None
+            return "killed" if dead else self.record.state
         step, end = self.step, (self.config.get("trainer") or {}).get("max_steps")
         if step is None:
             return "started"
-        return "finished" if isinstance(end, int) and 0 <= end <= step else f"stopped at {step}"
+        return "finished" if isinstance(end, int) and 0 <= end <= step else "stopped"
+
+    @property
+    def status(self) -> str:
+        """The state with its step and its reason: `finished`, `stopped at 120 (signal SIGTERM)`, `killed at 80`."""
+        if self.record:
+            return str(replace(self.record, state=self.state))
+        return f"stopped at {self.step}" if self.state == "stopped" else self.state
 
     @property
     def pictures(self) -> dict[int, Path]:

@@ -68,6 +68,8 @@ class Checkpoints(pl.callbacks.Checkpoint):
     ) -> None:
         """Save what is due. Lightning calls checkpoint callbacks last, so the FID is already that of this step."""
         assert isinstance(pl_module, AdversarialModule)
+        if trainer.should_stop:  # before Lightning counts an epoch, which a stop leaves in its middle, as processed
+            self._save_last(trainer)
         if "generator" not in outputs["updated"]:
             return
         step = trainer.global_step

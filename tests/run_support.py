@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,9 @@ SMALL = ("--image_grid.num_images=12",)
 QUIET = ("--evaluation.every_n_steps=0", "--image_grid.every_n_steps=0", "--scalars.every_n_steps=0")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def real_statistics_once() -> Iterator[None]:
-    """The real images' statistics cost a second a run and are always the same: test modules import this fixture."""
+@contextmanager
+def statistics_once() -> Iterator[None]:
+    """Within it, the statistics of the same real images are computed once: they cost a second a run."""
     scorers: dict[tuple[int, ...], ImageScorer] = {}
 
     def scorer(classifier: Any, real: torch.Tensor, floor_images: torch.Tensor) -> ImageScorer:
@@ -50,6 +51,13 @@ def real_statistics_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gan.measure.measurement.ImageScorer", scorer)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def real_statistics_once() -> Iterator[None]:
+    """Every run of a test module that imports this fixture finds them computed."""
+    with statistics_once():
         yield
 
 
@@ -174,6 +182,26 @@ def same_end(a: Path, b: Path) -> None:
         assert equal(first[key], second[key]), key
     assert equal(first["ImageDataModule"], second["ImageDataModule"])
     assert "position" in first["ImageDataModule"]
+
+
+def same_run(a: Path, b: Path) -> None:
+    """Both runs ended alike and left the same: rows, curves but for the speed, pictures, best checkpoint, snapshots."""
+    same_end(a, b)
+    first, second = Run(a), Run(b)
+    assert equal(checkpoint(a)["loops"], checkpoint(b)["loops"])
+    assert first.rows == second.rows
+    curves = [{t: c for t, c in run.scalars().items() if not t.startswith("throughput/")} for run in (first, second)]
+    assert curves[0] == curves[1]
+    assert first.scalars().keys() == second.scalars().keys()
+    assert first.image_steps() == second.image_steps()
+    for name in ("pictures", "snapshots"):
+        files, others = getattr(first, name), getattr(second, name)
+        assert files.keys() == others.keys()
+        assert all(files[step].read_bytes() == others[step].read_bytes() for step in files)
+    if first.saved("best") or second.saved("best"):
+        assert first.checkpoint("best").name == second.checkpoint("best").name
+        assert equal(checkpoint(a, "best")["state_dict"], checkpoint(b, "best")["state_dict"])
+    assert not list(b.rglob("*.part"))
 
 
 def error_line(captured: str) -> str:

@@ -1,5 +1,7 @@
 """Prints how a run ended, for `gan fit` and `gan resume`."""
 
+from pathlib import Path
+
 from gan.runs.fit import Outcome
 
 
@@ -7,7 +9,7 @@ def say(outcome: Outcome) -> int:
     """Return the exit code. The first process also prints where everything is."""
     if outcome.is_global_zero:
         _print(outcome)
-    return 128 + outcome.signal if outcome.signal else 0
+    return outcome.code
 
 
 def _print(outcome: Outcome) -> None:
@@ -24,6 +26,22 @@ def _print(outcome: Outcome) -> None:
         print(f"FID         {row['fid']:.2f} on {real} {floor}")
         share, confidence = row["min_class_share"], row["median_confidence"]
         print(f"classes     rarest {share:.1%} of {row['num_fake']}, median confidence {confidence:.3f}")
-    print(f"curves      tensorboard --logdir {directory}")
-    if outcome.signal:
-        print(f"stopped by a signal at step {outcome.step}; go on with: gan resume {directory}")
+    print(f"curves      {_curves(directory)}")
+    for report in sorted(directory.glob("*-profile*.txt")):
+        print(f"profile     {report}")
+    how, step = outcome.reason or "", outcome.step
+    if outcome.state == "diverged":
+        print(f"diverged by step {step}: {how}")
+    elif outcome.state == "stopped":
+        by = {"time": "trainer.max_time", "callback": "a callback"}.get(how, "a signal")
+        print(f"stopped by {by} at step {step}; go on with: gan resume {directory}")
+    elif not outcome.trained:
+        print(f"done        it had finished its {step} steps before")
+
+
+def _curves(directory: Path) -> str:
+    """Return where the curves are: what the loggers of the run wrote."""
+    if any(directory.rglob("events.out.tfevents.*")):
+        return f"tensorboard --logdir {directory}"
+    tables = sorted(directory.rglob("metrics.csv"), key=lambda file: file.stat().st_mtime)
+    return str(tables[-1]) if tables else "none: trainer.logger writes no files here"

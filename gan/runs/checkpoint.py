@@ -4,8 +4,8 @@ A checkpoint is read with `weights_only=True`, and a snapshot is a safetensors f
 classes. Those of this package may be imported; others only if the caller allows their package.
 """
 
+import hashlib
 import json
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ import safetensors.torch
 import torch
 
 from gan.base.choices import foreign_names
+from gan.base.disk import replacing
 from gan.base.errors import UserError
 from gan.engine.formats import FORMAT, recorded_format, recorded_recipe
 from gan.engine.game import AdversarialModule
 from gan.engine.sampling import Sampler
 from gan.engine.saving import KEY
+from gan.runs.integrity import damage
 from gan.runs.reader import find_checkpoint
 from gan.variants import variant_class
 
@@ -29,37 +31,44 @@ MAX_BYTES = 4 * 2**30  # of a checkpoint; those of small-image GANs have some me
 def save_snapshot(module: AdversarialModule, step: int, path: Path) -> None:
     """Write the generator's weights, or their average if there is one. The header says how to rebuild the generator.
 
-    The file appears only when it is complete.
+    The header also has a checksum of all. The file appears only when it is complete.
     """
     sampler = module.sampler()
-    metadata = {
-        "gan": json.dumps(
-            {
-                "format": FORMAT,
-                "variant": f"{type(module).__module__}.{type(module).__qualname__}",
-                "hyper_parameters": dict(module.hparams),
-                "step": step,
-                "weights": sampler.weights,
-            }
-        )
+    header = {
+        "format": FORMAT,
+        "variant": f"{type(module).__module__}.{type(module).__qualname__}",
+        "hyper_parameters": dict(module.hparams),
+        "step": step,
+        "weights": sampler.weights,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
+    header = json.loads(json.dumps(header))  # as it will be read
     weights = {
         f"{name}.{key}": tensor.contiguous()
         for name, network in _networks(sampler).items()
         for key, tensor in network.state_dict().items()
     }
-    safetensors.torch.save_file(weights, part, metadata)
-    os.replace(part, path)
+    metadata = {"gan": json.dumps({**header, "sha256": _sha256(header, weights)})}
+    with replacing(path) as part:
+        part.write_bytes(safetensors.torch.save(weights, metadata))
+
+
+def _sha256(header: dict[str, Any], weights: dict[str, torch.Tensor]) -> str:
+    """Return the checksum of a snapshot's header and weights."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.cpu().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Return the content of a full checkpoint: plain values and tensors on the CPU.
 
-    Raises UserError, in one line, for a file that is no checkpoint of this package.
+    Raises UserError, in one line, for a file that is damaged or no checkpoint of this package.
     """
     _check_file(path)
+    if reason := damage(path):
+        raise UserError(f"{path}: damaged, or no checkpoint ({reason}); give a sound one that gan fit wrote")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged or hostile bytes may raise anything
@@ -75,7 +84,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def load(path: str | Path, allow_import: Collection[str] = (), weights: str | None = None) -> Sampler:
     """Return the trained generator in a run, a checkpoint or a snapshot: `gan.load("runs/…").sample(64)`.
 
-    Of a run the last checkpoint is taken. `allow_import` names packages outside `gan` that classes may come from.
+    Of a run the last sound checkpoint is taken. `allow_import` names packages outside `gan` that classes may come from.
     `weights` is `raw` or `ema`, by default `ema` if the file has them. Raises UserError for a path that is none of
     these, for weights that the file lacks, and for classes from packages that are not allowed.
     """
@@ -161,11 +170,15 @@ def _read_snapshot(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]
         with safetensors.safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["gan"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        return dict(header), weights
+        header = dict(header)
+        checksum = header.pop("sha256", None)  # older snapshots have none
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
         raise UserError(
             f"{path}: not a generator snapshot ({_first_line(error)}); give one that gan fit wrote"
         ) from None
+    if checksum not in (None, _sha256(header, weights)):
+        raise UserError(f"{path}: damaged (its checksum is another); give a sound one that gan fit wrote")
+    return header, weights
 
 
 def _check_file(path: Path) -> None:

@@ -4,17 +4,30 @@ import json
 import math
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from gan.base.disk import replacing
 from gan.base.errors import UserError
+from gan.runs.owner import FILE as OWNER
 from gan.runs.yaml_files import to_yaml
 
 # Keys of every resolved configuration. Another file that is called config.yaml will hardly have all of them.
 RESOLVED = {"model", "run", "seed_everything", "data", "trainer", "checkpoints"}
 CONFIG, PROVENANCE, METRICS = "config.yaml", "provenance.json", "metrics.jsonl"
+
+
+def refuse_used(directory: Path, overwrite: bool) -> None:
+    """Raise UserError for a place where no new run may be made: one in use, or, to be emptied, one that is no run."""
+    with _writing(directory):
+        if not is_empty(directory):
+            if not overwrite:
+                raise UserError(_used(directory))
+            _refuse_what_is_no_run(directory)
 
 
 def create(directory: Path, tree: dict[str, Any], overwrite: bool) -> None:
@@ -23,21 +36,39 @@ def create(directory: Path, tree: dict[str, Any], overwrite: bool) -> None:
     The directory is then a run, even if training fails. If two processes start at once, only one writes the
     configuration; the other gets the error.
     """
-    used = f"{directory} is in use; gan resume {directory}, or give another --run or --overwrite"
-    try:
-        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-            if not overwrite:
-                raise UserError(used)
-            _refuse_what_is_no_run(directory)
-            shutil.rmtree(directory)
+    refuse_used(directory, overwrite)
+    with _writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
+        for path in _content(directory) if overwrite else ():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         with (directory / CONFIG).open("x", encoding="utf-8") as file:
             file.write(to_yaml(tree))
+
+
+@contextmanager
+def _writing(directory: Path) -> Iterator[None]:
+    """Within it, what the disk refuses is a UserError."""
+    try:
+        yield
     except FileExistsError:
-        raise UserError(used) from None
+        raise UserError(_used(directory)) from None
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{directory}: cannot write there ({reason}); give another place with --run") from None
+
+
+def is_empty(directory: Path) -> bool:
+    """Return whether there is no such directory, or nothing in it."""
+    return not directory.exists() or (directory.is_dir() and not _content(directory))
+
+
+def _content(directory: Path) -> list[Path]:
+    """Return what is in a directory, but for the lock of the process that is about to make a run there."""
+    return [path for path in directory.iterdir() if path.name != OWNER]
+
+
+def _used(directory: Path) -> str:
+    return f"{directory} is in use; gan resume {directory}, or give --resume, --overwrite or another --run"
 
 
 def _refuse_what_is_no_run(directory: Path) -> None:
@@ -55,9 +86,8 @@ def _refuse_what_is_no_run(directory: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file's content. At any time the file has either the old content or the new one."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def write_config(directory: Path, tree: dict[str, Any]) -> None:

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan.base.errors import UserError
+from gan.base.errors import DiskError, UserError
 from gan.runs.config import KEYS, Part, canonical, mapping, parts, read_config
 from gan.runs.directory import CONFIG
 
 MAY_CHANGE = ("trainer", "scalars", "image_grid", "evaluation", "checkpoints")  # on resuming; so may data.root
+# Exit codes. A signal n gives 128 + n.
+CODES = {"finished": 0, "failed": 1, "mistake": UserError.code, "time": 3, "callback": 3, "disk": DiskError.code}
+CODES["diverged"] = 5
 Section = Mapping[str, Any]
 
 
@@ -20,8 +23,11 @@ class Outcome:
     directory: Path
     step: int
     is_global_zero: bool  # whether this is the first process, which prints for all
-    signal: int | None  # the signal that stopped it, if one did
+    state: str  # `finished`, `stopped` or `diverged`
+    reason: str | None  # of a stop: `signal NAME`, `time` or `callback`
+    code: int  # the exit code
     report: dict[str, Any] | None  # the last measurement on test images
+    trained: bool = True  # False if the run had ended before
 
 
 def fit(
@@ -39,6 +45,7 @@ def fit(
     seed_everything: int | None = None,
     run: str | Path | None = None,
     overwrite: bool = False,
+    resume: bool = False,
 ) -> Outcome:
     """Train a new run: `gan.fit("mlp_gan", recipe={"prior": "uniform"}, trainer={"max_steps": 2000})`.
 
@@ -59,12 +66,16 @@ def fit(
         seed_everything: the run's seed. The default is that of the configs, or 1.
         run: the directory. The default is that of the configs, or runs/<config>/<variant>/seed_<n>.
         overwrite: empty a used run directory first.
+        resume: start the run, or go on with it if it has been started with this configuration, or, if it has ended,
+            leave it as it is and return its end. So the same call may be repeated until the run is finished.
     """
+    if overwrite and resume:
+        raise UserError("--overwrite empties the run that --resume goes on with; give one of them")
     given = {name: value for name, value in locals().items() if name in KEYS}
     sources = _sources(config, given, recipe)
     from gan.runs.training import start  # torch takes seconds to import
 
-    return start(sources, overwrite)
+    return start(sources, overwrite, resume)
 
 
 def configuration(
@@ -115,10 +126,15 @@ def resume(
     return go_on(directory, recorded, change, allow_import)
 
 
+def may_change(key: str) -> bool:
+    """Return whether a key, such as `trainer.max_steps`, may change on resuming."""
+    return key.split(".")[0] in MAY_CHANGE or key == "data.root"
+
+
 def refuse_changes(keys: Iterable[str]) -> None:
     """Raise UserError for the first key that may not change on resuming, such as `model.recipe.prior`."""
     for key in keys:
-        if key.split(".")[0] not in MAY_CHANGE and key != "data.root":
+        if not may_change(key):
             raise UserError(
                 f"--{key} may not change on resuming, only {', '.join(f'{s}.*' for s in MAY_CHANGE)} and data.root; "
                 "start another run with gan fit"

@@ -6,7 +6,7 @@ The import is light. Torch is not needed, and TensorBoard's reader is imported o
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ import yaml
 from gan.base.errors import UserError
 from gan.engine.formats import recorded_format
 from gan.runs.directory import CONFIG, METRICS, PROVENANCE, RESOLVED
+from gan.runs.integrity import damage
+from gan.runs.owner import owner_of
+from gan.runs.status import Status, read_status
 
 Row = dict[str, Any]
 
@@ -108,17 +111,21 @@ class Run:
 
     @property
     def checkpoints(self) -> dict[int, Path]:
-        """Step -> full checkpoint, for the last and the best one. If both are of one step, they hold the same."""
-        return self._files("checkpoints", "best", "ckpt") | self._files("checkpoints", "last", "ckpt")
+        """Step -> full checkpoint, for the last two and the best one. Those of one step hold the same."""
+        return self.saved("best") | self.saved("last")
 
     @property
     def snapshots(self) -> dict[int, Path]:
         """Step -> snapshot of the generator, for each milestone."""
         return self._files("checkpoints", "generator", "safetensors")
 
+    def saved(self, kind: str) -> dict[int, Path]:
+        """Step -> checkpoint of a kind, `last` or `best`."""
+        return self._files("checkpoints", kind, "ckpt")
+
     def checkpoint(self, kind: str = "last") -> Path:
         """Return the newest checkpoint of a kind, `last` or `best`. UserError if there is none."""
-        files = self._files("checkpoints", kind, "ckpt")
+        files = self.saved(kind)
         if not files:
             where = f"{self.directory}: holds no checkpoints/{kind}_step_*.ckpt"
             raise UserError(f"{where}; give a run of gan fit, or a checkpoint")
@@ -127,19 +134,34 @@ class Run:
     @property
     def step(self) -> int | None:
         """The number of generator updates before the last checkpoint, or None without a checkpoint."""
-        return max(self._files("checkpoints", "last", "ckpt"), default=None)
+        return max(self.saved("last"), default=None)
+
+    @cached_property
+    def record(self) -> Status | None:
+        """What the run said of itself last. None for a run of an older version, which said nothing."""
+        return read_status(self.directory)
 
     @property
-    def status(self) -> str:
-        """`started` (no checkpoint yet), `stopped at N` or `finished`.
+    def state(self) -> str:
+        """`running`, `killed`, `stopped`, `finished`, `failed`, `diverged`, or `started` (no checkpoint yet).
 
-        The last checkpoint and `trainer.max_steps` decide. No file says whether the run is still going on. A run that
-        ends by epochs is never called finished, since no file says that either.
+        The run's own record says so. A run that was running, but whose process is gone, was killed. Without a record
+        the last checkpoint and `trainer.max_steps` decide. A run of that age that ends by epochs is never finished.
         """
+        if self.record:
+            dead = self.record.state == "running" and owner_of(self.directory) is None
+            return "killed" if dead else self.record.state
         step, end = self.step, (self.config.get("trainer") or {}).get("max_steps")
         if step is None:
             return "started"
-        return "finished" if isinstance(end, int) and 0 <= end <= step else f"stopped at {step}"
+        return "finished" if isinstance(end, int) and 0 <= end <= step else "stopped"
+
+    @property
+    def status(self) -> str:
+        """The state with its step and its reason: `finished`, `stopped at 120 (signal SIGTERM)`, `killed at 80`."""
+        if self.record:
+            return str(replace(self.record, state=self.state))
+        return f"stopped at {self.step}" if self.state == "stopped" else self.state
 
     @property
     def pictures(self) -> dict[int, Path]:
@@ -213,8 +235,21 @@ def run_of(path: str | Path) -> Run | None:
 
 
 def find_checkpoint(path: str | Path, kind: str = "last") -> Path:
-    """Return `path` itself if it is a file, or the newest checkpoint of a kind (`last`, `best`) in a run."""
-    return Run(Path(path)).checkpoint(kind) if Path(path).is_dir() else Path(path)
+    """Return `path` itself if it is a file, or the newest sound checkpoint of a kind (`last`, `best`) in a run.
+
+    A newer one that is damaged is said in a line. If all are damaged, the newest is returned, whose reading is refused.
+    """
+    if not Path(path).is_dir():
+        return Path(path)
+    newest = Run(Path(path)).checkpoint(kind)
+    reason = damage(newest)
+    for file in reversed(Run(Path(path)).saved(kind).values()) if reason else ():
+        if damage(file) is None:
+            from gan.base.notes import say  # it imports Lightning
+
+            say(f"note: {newest}: damaged ({reason}); taking {file.name}, which was saved before it")
+            return file
+    return newest
 
 
 def _row(line: bytes, where: str) -> Row:

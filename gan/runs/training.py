@@ -1,37 +1,43 @@
 """Trains a run from its plan."""
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import LambdaCallback
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from gan.base.errors import UserError
+from gan.base.notes import is_first_process
 from gan.data.datamodule import ImageDataModule
 from gan.data.dataset import importable
 from gan.engine.building import refuse_for_trainer
-from gan.engine.formats import recorded_format, recorded_recipe
 from gan.engine.game import AdversarialModule
-from gan.engine.recipe import Recipe
 from gan.engine.saving import KEY
 from gan.runs import directory as run_directory
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.callbacks.hyperparameters import Hyperparameters
-from gan.runs.callbacks.interrupt import Interrupt
+from gan.runs.callbacks.interrupt import Interrupt, seconds
 from gan.runs.callbacks.progress import Progress
+from gan.runs.callbacks.recording import Recording
 from gan.runs.checkpoint import find_checkpoint, read_checkpoint, refuse_foreign
-from gan.runs.config import Part
+from gan.runs.config import Part, read_config
+from gan.runs.ending import end_of, told
 from gan.runs.fit import Outcome
 from gan.runs.objects import named_classes
-from gan.runs.plan import CALLBACKS, Plan, plan
+from gan.runs.owner import owned, refuse_owned
+from gan.runs.plan import CALLBACKS, Plan, imported, plan
 from gan.runs.process import as_in_a_process_of_its_own
 from gan.runs.provenance import provenance
+from gan.runs.reader import Run, read_run
+from gan.runs.resuming import done_already, ended, fixed, refuse_edited, refuse_other
+from gan.runs.status import Life, killed_at
 from gan.runs.trainer import build_trainer, checked
+from gan.runs.unusable import leave_to_the_run, refuse_unusable
 
 EXPECTED_WARNINGS = (
     ".*does not have many workers.*",  # batches are drawn on the device
@@ -42,7 +48,7 @@ EXPECTED_WARNINGS = (
 )
 
 
-class Run(NamedTuple):
+class Built(NamedTuple):
     """The three objects of a training."""
 
     trainer: pl.Trainer
@@ -50,43 +56,77 @@ class Run(NamedTuple):
     data: ImageDataModule
 
 
-def start(sources: Sequence[Part], overwrite: bool) -> Outcome:
-    """Train a new run."""
+def start(sources: Sequence[Part], overwrite: bool, resume: bool = False) -> Outcome:
+    """Train a new run. With `resume` go on with a run that was started, or return the end of one that has ended."""
     with as_in_a_process_of_its_own():
         whole = plan(sources)
-        directory = Path(whole.tree["run"])
-        run = _build(whole, directory, first_step=None)
-        refuse_for_trainer(run.trainer, run.model, whole.recipe)  # before a directory is made, or emptied
-        if run.trainer.is_global_zero:
-            run_directory.create(directory, whole.tree, overwrite)
-        return _train(run, whole, directory, checkpoint=None)
+        directory, first = Path(whole.tree["run"]), is_first_process()
+        if first:
+            refuse_owned(directory)
+        # The first process may be about to write the configuration; the others look at the checkpoints alone.
+        if resume and (not run_directory.is_empty(directory) if first else Run(directory).step is not None):
+            run, packages = read_run(directory), {name.split(".")[0] for name in imported(whole.tree)}
+            recorded = _recorded(read_config(directory / run_directory.CONFIG), packages)
+            refuse_other(run, recorded.tree, whole.tree)
+            if run.state in ("finished", "diverged"):
+                return ended(run, first)
+            if run.step is not None:
+                return _go_on(directory, recorded, packages, again=True)
+            overwrite = True  # it came to no checkpoint
+        if first:
+            run_directory.refuse_used(directory, overwrite)
+        built = _build(whole, directory, first_step=None)
+        with _owned(built, directory):
+            if built.trainer.is_global_zero:
+                run_directory.create(directory, whole.tree, overwrite)
+            return _train(built, whole, directory, checkpoint=None)
 
 
 def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collection[str]) -> Outcome:
     """Go on with a run from its last checkpoint."""
     with as_in_a_process_of_its_own():
-        config = directory / run_directory.CONFIG
-        _refuse_foreign_code(recorded.tree, allow_import, str(config))
-        if not allow_import:  # with it, code is imported from where the run found it
-            recorded = replace(recorded, tree=recorded.tree | {"pythonpath": None})
-        whole = plan([recorded, change])
-        try:
-            checkpoint = find_checkpoint(directory)
-        except UserError:
-            raise UserError(
-                f"{directory} has no checkpoints/last_step_*.ckpt to go on from; "
-                f"start it again with gan fit --config {config} --run {directory} --overwrite"
-            ) from None
-        content = read_checkpoint(checkpoint)
-        refuse_foreign({"class_path": content[KEY]["variant"]}, allow_import, str(checkpoint))
-        refuse_foreign(content["hyper_parameters"], allow_import, str(checkpoint))
-        if _trained_recipe(content, str(checkpoint)) != whole.recipe:
-            raise UserError(f"{checkpoint}: was trained with another recipe than {config} says; restore that file")
-        step, last = content["global_step"], whole.tree["trainer"]["max_steps"]
-        if isinstance(last, int) and step >= last > -1:
-            advice = f"to go on give --trainer.max_steps N with N > {step}"
-            raise UserError(f"{directory} has done its {step} steps; {advice}")
-        return _train(_build(whole, directory, first_step=step), whole, directory, checkpoint)
+        if is_first_process():
+            refuse_owned(directory)
+        return _go_on(directory, _recorded(recorded, allow_import, change), allow_import, again=False)
+
+
+def _recorded(recorded: Part, allow_import: Collection[str], change: Part | None = None) -> Plan:
+    """Return the plan of a run's own configuration, with a change laid over it."""
+    _refuse_foreign_code(recorded.tree, allow_import, recorded.where.removeprefix("--config "))
+    if not allow_import:  # with it, code is imported from where the run found it
+        recorded = replace(recorded, tree=recorded.tree | {"pythonpath": None})
+    return plan([recorded, change] if change else [recorded])
+
+
+def _go_on(directory: Path, whole: Plan, allow_import: Collection[str], again: bool) -> Outcome:
+    """Go on from the last checkpoint. If that is the end, UserError, unless the same command is given again."""
+    try:
+        checkpoint = find_checkpoint(directory)
+    except UserError:
+        raise UserError(
+            f"{directory} has no checkpoints/last_step_*.ckpt to go on from; start it again with "
+            f"gan fit --config {directory / run_directory.CONFIG} --run {directory} --overwrite"
+        ) from None
+    content = read_checkpoint(checkpoint)
+    refuse_foreign({"class_path": content[KEY]["variant"]}, allow_import, str(checkpoint))
+    refuse_foreign(content["hyper_parameters"], allow_import, str(checkpoint))
+    refuse_edited(content, whole.tree, whole.recipe, checkpoint)
+    if done := done_already(content, whole.tree["trainer"]):
+        if again:
+            return ended(read_run(directory), is_first_process(), "finished")
+        count, kind = done
+        advice = f"to go on give --trainer.max_{kind} N with N > {count}"
+        raise UserError(f"{directory} has done its {count} {kind}; {advice}")
+    built = _build(whole, directory, first_step=content["global_step"])
+    with _owned(built, directory):
+        if find_checkpoint(directory) != checkpoint:
+            raise UserError(f"{directory}: another process went on with it meanwhile; give the command again")
+        return _train(built, whole, directory, checkpoint)
+
+
+def _owned(built: Built, directory: Path) -> AbstractContextManager[None]:
+    """Return the run's lock. The first process holds it for all."""
+    return owned(directory) if built.trainer.is_global_zero else nullcontext()
 
 
 def _refuse_foreign_code(tree: dict[str, Any], allow_import: Collection[str], where: str) -> None:
@@ -97,55 +137,50 @@ def _refuse_foreign_code(tree: dict[str, Any], allow_import: Collection[str], wh
     refuse_foreign(theirs, allow_import, where)
 
 
-def _trained_recipe(content: Mapping[str, Any], where: str) -> Recipe | None:
-    """Return the recipe that a checkpoint was trained with, or None if it does not say."""
-    values = content["hyper_parameters"].get("recipe")
-    if not isinstance(values, Mapping):
-        return None
-    return Recipe.from_dict(recorded_recipe(values, recorded_format(content[KEY], where)))
-
-
-def _build(whole: Plan, directory: Path, first_step: int | None) -> Run:
+def _build(whole: Plan, directory: Path, first_step: int | None) -> Built:
     """Return trainer, model and data of a plan, made after seeding. The data are read, and nothing is written."""
     tree = whole.tree
     arguments = checked(tree["trainer"], directory, first_step)
+    refuse_unusable(arguments)
     callbacks: list[pl.Callback] = [callback(**tree[section]) for section, callback in CALLBACKS.items()]
-    callbacks += [Hyperparameters(), Interrupt()]
+    killed = killed_at(directory) if first_step is not None else None
+    callbacks += [Hyperparameters(killed), Interrupt(seconds(arguments.pop("max_time", None)))]
     if arguments.get("enable_progress_bar") in (None, True):
         callbacks.append(Progress())
     pl.seed_everything(tree["seed_everything"], workers=True, verbose=False)
     data = ImageDataModule(**tree["data"])
     model = whole.variant(whole.recipe, data.image_shape, data.num_classes, tree["seeds"])
     trainer = build_trainer(arguments, callbacks, directory)
+    leave_to_the_run(trainer, directory)
+    refuse_for_trainer(trainer, model, whole.recipe)
     if trainer.is_global_zero:  # so mistakes show early; Lightning prepares the data for other processes, once a node
         data.prepare_data()
         data.setup()
-    return Run(trainer, model, data)
+    return Built(trainer, model, data)
 
 
-def _train(run: Run, whole: Plan, directory: Path, checkpoint: Path | None) -> Outcome:
+def _train(run: Built, whole: Plan, directory: Path, checkpoint: Path | None) -> Outcome:
     trainer = run.trainer
-    # The run is recorded after everything is restored. So a refused resumption changes no file.
-    record = LambdaCallback(on_train_start=lambda trainer, model: _record(run, whole.tree, directory, checkpoint))
-    trainer.callbacks.insert(0, record)  # type: ignore[attr-defined]
-    with warnings.catch_warnings():
+    life = Life(directory) if trainer.is_global_zero else None
+    recording = Recording(life, lambda: _record(run, whole.tree, directory, checkpoint), fixed(whole.tree))
+    trainer.callbacks.insert(0, recording)  # type: ignore[attr-defined]
+    recording.hide_loggers(trainer)
+    with told(life, trainer, new=checkpoint is None), warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=message)
-        try:
-            settings: Any = {"ckpt_path": checkpoint, "weights_only": True if checkpoint else None}
-            trainer.fit(run.model, datamodule=run.data, **settings)
-        except SystemExit:  # Lightning raises it after a second Ctrl-C, or after one before the first update
-            if trainer.interrupted:
-                raise KeyboardInterrupt from None
-            raise
-    callbacks = {type(c): c for c in trainer.callbacks}  # type: ignore[attr-defined]
-    received = callbacks[Interrupt].received
-    evaluation: Evaluation = callbacks[Evaluation]
+        settings: Any = {"ckpt_path": checkpoint, "weights_only": True if checkpoint else None}
+        trainer.fit(run.model, datamodule=run.data, **settings)
+        end = end_of(trainer, run.model)
+        if life:
+            life.end(end.state, trainer.global_step, end.reason)
+    evaluation = next(c for c in trainer.callbacks if isinstance(c, Evaluation))  # type: ignore[attr-defined]
     return Outcome(
         directory,
         step=trainer.global_step,
         is_global_zero=trainer.is_global_zero,
-        signal=received.value if received and not _launched_by_lightning(trainer) else None,
+        state=end.state,
+        reason=end.reason,
+        code=0 if _launched_by_lightning(trainer) else end.code,
         report=evaluation.report,
     )
 
@@ -156,17 +191,15 @@ def _launched_by_lightning(trainer: pl.Trainer) -> bool:
     return isinstance(environment, LightningEnvironment) and not trainer.is_global_zero
 
 
-def _record(run: Run, tree: dict[str, Any], directory: Path, checkpoint: Path | None) -> None:
+def _record(run: Built, tree: dict[str, Any], directory: Path, checkpoint: Path | None) -> None:
     """Write the provenance. A resumed run also removes rows of steps that it will do again, and saves changed flags."""
     trainer, model = run.trainer, run.model
-    if not trainer.is_global_zero:
-        return
-    if checkpoint:
-        run_directory.forget_after(directory, trainer.global_step)
-        run_directory.write_config(directory, tree)
     entry = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_from": checkpoint.name if checkpoint else None,
         **provenance(type(model), run.data.loaded.provenance, model.device, str(trainer.precision)),
     }
-    run_directory.write_provenance(directory, entry)
+    run_directory.write_provenance(directory, entry)  # first, since it refuses a damaged file
+    if checkpoint:
+        run_directory.forget_after(directory, trainer.global_step)
+        run_directory.write_config(directory, tree)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import random
 import subprocess
 import sys
 import zipfile
@@ -10,12 +11,13 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from run_support import fit, gan
+from run_support import equal, error_line, fit, gan, same_end
 from support import KINDS_OF_GENERATORS, tiny, train
 
 import gan as package
 from gan.base.errors import UserError
 from gan.runs.checkpoint import build_module, load, read_checkpoint, save_snapshot
+from gan.runs.integrity import damage
 from gan.runs.reader import find_checkpoint, read_run
 
 
@@ -213,6 +215,80 @@ def test_a_module_trained_without_the_command_line_loads_too(tmp_path):
     images = module.sampler().sample(4)
     for name in ("mine.ckpt", "mine.safetensors"):
         assert torch.equal(load(tmp_path / name).sample(4), images)
+
+
+def flipped(file: Path, place: int) -> bytes:
+    """The bytes of a file with one bit changed."""
+    content = bytearray(file.read_bytes())
+    content[place] ^= 4
+    return bytes(content)
+
+
+def weights_of(file: Path) -> int:
+    """A place in the middle of a checkpoint's largest part, which is a tensor."""
+    with zipfile.ZipFile(file) as archive:
+        largest = max(archive.infolist(), key=lambda part: part.file_size)
+    return largest.header_offset + len(largest.filename) + 100 + largest.file_size // 2
+
+
+def test_one_changed_bit_is_found_wherever_it_matters(run, content, tmp_path):
+    good = find_checkpoint(run)
+    for place in [weights_of(good), *random.Random(0).sample(range(good.stat().st_size), 60)]:
+        (tmp_path / "x.ckpt").write_bytes(flipped(good, place))
+        if place == weights_of(good) or damage(tmp_path / "x.ckpt"):
+            with pytest.raises(UserError, match="damaged"):
+                read_checkpoint(tmp_path / "x.ckpt")
+        else:
+            assert equal(read_checkpoint(tmp_path / "x.ckpt"), content), place
+
+
+def test_one_changed_bit_of_a_snapshot_is_found(run, tmp_path):
+    good, header = read_run(run).snapshots[3], b'"latent_dim'
+    size = good.stat().st_size
+    for place in [good.read_bytes().index(header) + 3, *random.Random(0).sample(range(size // 2, size), 20)]:
+        (tmp_path / "x.safetensors").write_bytes(flipped(good, place))
+        with pytest.raises(UserError, match="damaged"):
+            load(tmp_path / "x.safetensors")
+
+
+def test_a_snapshot_without_a_checksum_is_an_older_one(run, tmp_path):
+    with safetensors.safe_open(read_run(run).snapshots[3], framework="pt") as file:
+        header = json.loads(file.metadata()["gan"])
+    del header["sha256"]
+    weights = safetensors.torch.load_file(read_run(run).snapshots[3])
+    safetensors.torch.save_file(weights, tmp_path / "old.safetensors", {"gan": json.dumps(header)})
+    assert torch.equal(load(tmp_path / "old.safetensors").sample(4), load(read_run(run).snapshots[3]).sample(4))
+
+
+def test_a_run_with_a_damaged_checkpoint_has_a_sound_one(tmp_path, capsys):
+    run = fit(tmp_path / "run", "--checkpoints.every_n_steps=2", steps=4)
+    older, newest = read_run(run).saved("last").values()
+    newest.write_bytes(flipped(newest, weights_of(newest)))
+    capsys.readouterr()
+    assert gan("sample", run, "--num=4", "--out", tmp_path / "a.png") == 0
+    note = capsys.readouterr().err
+    assert note.startswith(f"note: {newest}: damaged (")
+    assert note.endswith(f"taking {older.name}, which was saved before it\n")
+    assert gan("sample", older, "--num=4", "--out", tmp_path / "b.png") == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    for command in ("sample", "evaluate"):
+        capsys.readouterr()
+        assert gan(command, newest) == 2, "a file that is named is not replaced by another"
+        assert "damaged" in error_line(capsys.readouterr().err)
+    assert gan("resume", run, "--trainer.max_steps=5") == 0
+    assert [step for step in read_run(run).saved("last")] == [4, 5], "the damaged one is done again"
+    same_end(fit(tmp_path / "whole", steps=5), run)
+    for file in read_run(run).saved("last").values():
+        file.write_bytes(flipped(file, weights_of(file)))
+    assert gan("resume", run, "--trainer.max_steps=6") == 2
+    assert "last_step_0000005.ckpt: damaged" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_checkpoint_whose_parts_are_compressed_is_refused_unread(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.ckpt", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("archive/data.pkl", bytes(10**8))
+    with pytest.raises(UserError, match="not stored as PyTorch stores them"):
+        load(tmp_path / "bomb.ckpt")
 
 
 def test_the_command_line_says_it_in_one_line(tmp_path, capsys):

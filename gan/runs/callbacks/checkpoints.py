@@ -1,24 +1,41 @@
 """Writes full checkpoints of the last and the best step, and snapshots of the generator at milestones."""
 
-import os
+import io
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
 
+from gan.base.disk import replacing, writing
 from gan.base.errors import whole
 from gan.engine.game import AdversarialModule
 from gan.runs.callbacks.clock import due, ending, run_directory
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.checkpoint import save_snapshot
+from gan.runs.integrity import damage
+from gan.runs.reader import Run
+
+
+class Straight(TorchCheckpointIO):
+    """Writes a checkpoint straight to its place. Lightning's own way is through $TMPDIR, which may be full."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write the file. The content is made in memory first, since PyTorch does not say what ails a disk."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        Path(path).write_bytes(content.getbuffer())
 
 
 class Checkpoints(pl.callbacks.Checkpoint):
     """Writes `checkpoints/last_step_N.ckpt`, `best_step_N.ckpt` and `generator_step_N.safetensors`.
 
-    One last and one best checkpoint are kept. The old one is removed only after the new one is synced to the disk. The
-    best is that of the lowest FID on held-out images, which the Evaluation callback measures. The end of training is
-    saved before Evaluation's report, since that may fail. Lightning's own ModelCheckpoint does not know the clock.
+    Two last checkpoints and one best are kept. An old one is removed only after the new one is on the disk and was read
+    back. The best is that of the lowest FID on held-out images, which the Evaluation callback measures. The end of
+    training is saved before Evaluation's report, since that may fail. A disk that cannot be written stops the run.
+    Lightning's own ModelCheckpoint does not know the clock.
 
     Args:
         every_n_steps: number of generator updates between saves of `last`. The end of training is always saved.
@@ -30,6 +47,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self.milestones = [whole(step, "checkpoints.milestones", least=1) for step in milestones or []]
         self.best_fid = float("inf")
         self._last_saved = -1  # step of `last`; kept in memory, so that all processes decide alike on each save
+        self._kept: list[int] = []  # steps of `last` on the disk, without those that a resumed run does again
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Find the folder to write to. It is the same for every process."""
@@ -37,12 +55,21 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self._last_saved = -1
         evaluations = [callback for callback in trainer.callbacks if isinstance(callback, Evaluation)]  # type: ignore[attr-defined]
         self.evaluation = evaluations[0] if evaluations else None
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # no other was asked for
+            trainer.strategy.checkpoint_io = Straight()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Find the last checkpoints. Those of later steps were damaged, or this run is a new one."""
+        saved = Run(self.directory.parent).saved("last")
+        self._kept = [step for step in saved if step <= trainer.global_step][-2:]
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save what is due. Lightning calls checkpoint callbacks last, so the FID is already that of this step."""
         assert isinstance(pl_module, AdversarialModule)
+        if trainer.should_stop:  # before Lightning counts an epoch, which a stop leaves in its middle, as processed
+            self._save_last(trainer)
         if "generator" not in outputs["updated"]:
             return
         step = trainer.global_step
@@ -51,7 +78,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         evaluation = self.evaluation
         if evaluation and due(trainer, outputs, evaluation.every_n_steps) and evaluation.latest_fid < self.best_fid:
             self.best_fid = evaluation.latest_fid
-            self._save(trainer, "best")
+            self._save(trainer, "best", [step])
         if due(trainer, outputs, self.every_n_steps):
             self._save_last(trainer)
 
@@ -69,30 +96,22 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self.best_fid = state_dict["best_fid"]
 
     def _save_last(self, trainer: pl.Trainer) -> None:
-        if trainer.global_step != self._last_saved:
-            self._save(trainer, "last")
-            self._last_saved = trainer.global_step
+        step = trainer.global_step
+        if step != self._last_saved:
+            self._kept = [*(kept for kept in self._kept if kept != step), step][-2:]
+            self._save(trainer, "last", self._kept)
+            self._last_saved = step
 
-    def _save(self, trainer: pl.Trainer, kind: str) -> None:
+    def _save(self, trainer: pl.Trainer, kind: str, keep: list[int]) -> None:
+        """Write a checkpoint, then remove those of its kind whose steps are not to be kept."""
         path = self.directory / f"{kind}_step_{trainer.global_step:07d}.ckpt"
-        part = path.with_suffix(".part")
         if trainer.is_global_zero:
-            for stale in self.directory.glob("*.part"):  # left by a crash in the middle of a save
-                stale.unlink()
-        trainer.save_checkpoint(part)  # all processes must call this
+            with writing(self.directory.parent):
+                for logger in trainer.loggers:  # what a resumed run will not write again
+                    logger.save()
+        with replacing(path, damage) if trainer.is_global_zero else nullcontext(path) as part:
+            trainer.save_checkpoint(part)  # all processes must call this
         if trainer.is_global_zero:
-            _sync(part)
-            os.replace(part, path)
-            _sync(self.directory)
-            for old in self.directory.glob(f"{kind}_step_*.ckpt"):
-                if old != path:
-                    old.unlink()
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the list of files in a directory, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            old = [file for step, file in Run(self.directory.parent).saved(kind).items() if step not in keep]
+            for file in [*old, *self.directory.glob("*.part")]:  # the latter by a crash in the middle of a save
+                file.unlink()

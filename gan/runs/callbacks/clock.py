@@ -20,9 +20,20 @@ def ending(trainer: pl.Trainer) -> bool:
     return trainer.should_stop or steps_done or epochs_done
 
 
+def stopped(trainer: pl.Trainer) -> bool:
+    """Return whether training was stopped before its last step. What only its end has is then not written."""
+    return trainer.should_stop and trainer.global_step != trainer.max_steps
+
+
 def run_directory(trainer: pl.Trainer) -> Path:
-    """Return the directory of a run of `gan fit`, else the logger's or the trainer's. All processes must call this."""
-    return Path(getattr(trainer, "run_directory", None) or trainer.log_dir or trainer.default_root_dir)
+    """Return the directory of a run of `gan fit`, else the logger's or the trainer's. All processes must call this.
+
+    It is made here, before training. Later nothing makes it anew: a run whose directory has gone stops.
+    """
+    directory = Path(getattr(trainer, "run_directory", None) or trainer.log_dir or trainer.default_root_dir)
+    if trainer.is_global_zero:
+        directory.mkdir(parents=True, exist_ok=True)
+    return directory
 
 
 def write(trainer: pl.Trainer, values: Mapping[str, float]) -> None:

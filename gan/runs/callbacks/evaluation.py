@@ -5,13 +5,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from gan.base.disk import writing
 from gan.base.errors import UserError, whole
 from gan.base.notes import say
 from gan.data.split import LoadedData
 from gan.engine.game import AdversarialModule
 from gan.measure.extractors import evaluator_of, not_measured
 from gan.measure.measurement import Measurement, to_json
-from gan.runs.callbacks.clock import due, run_directory, write
+from gan.runs.callbacks.clock import due, run_directory, stopped, write
 from gan.runs.directory import METRICS
 from gan.runs.provenance import commit
 
@@ -75,7 +76,7 @@ class Evaluation(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Measure on test images, unless the run was stopped before its end."""
-        if self.measures and not trainer.should_stop:
+        if self.measures and not stopped(trainer):
             self.report = self._measure(trainer, pl_module, "report")
             _write(trainer, "metric_test", self.report)
 
@@ -92,7 +93,7 @@ class Evaluation(pl.Callback):
                 "commit": commit(),
                 **measurement(module.sampler()),
             }
-            with self.file.open("a") as file:
+            with writing(self.file), self.file.open("a") as file:
                 file.write(to_json(row) + "\n")
         return trainer.strategy.broadcast(row)  # type: ignore[arg-type]
 

@@ -18,14 +18,20 @@ class Hyperparameters(pl.Callback):
 
     No experiment summary is written. The tab would use one run's summary for all runs, and hide values that this run
     lacks. Without a summary it collects hyperparameters and metrics from every run, and shows each scalar's last value.
-    The tab shows no end of a killed run, and the first end of a resumed run.
+    The tab shows the first end of a resumed run.
+
+    Args:
+        killed: when a run that is resumed was killed, in seconds since 1970. The end of that session is written then.
     """
 
-    _started = False
+    def __init__(self, killed: float | None = None) -> None:
+        self.killed, self._started = killed, False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the start of the session. Its metrics are the run's scalars, which the tab finds by itself."""
         assert isinstance(pl_module, AdversarialModule)
+        if self.killed is not None:
+            _write(trainer, _session_end(api_pb2.STATUS_FAILURE, self.killed))
         values: dict[str, Any] = {"variant": type(pl_module).__name__, "seed": pl_module.run_seed}
         data = getattr(trainer, "datamodule", None)
         if data is not None:
@@ -47,7 +53,7 @@ class Hyperparameters(pl.Callback):
     def _end(self, trainer: pl.Trainer, status: int) -> None:
         if self._started:
             self._started = False
-            _write(trainer, _session_end(status))
+            _write(trainer, _session_end(status, time.time()))
 
 
 def _write(trainer: pl.Trainer, summary: Summary) -> None:
@@ -56,9 +62,9 @@ def _write(trainer: pl.Trainer, summary: Summary) -> None:
             logger.experiment._get_file_writer().add_summary(summary)
 
 
-def _session_end(status: int) -> Summary:
+def _session_end(status: int, when: float) -> Summary:
     """Return a session's end. TensorBoard's `session_end_pb` needs TensorFlow; torch's `hparams` knows only success."""
-    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
+    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=when)
     content = metadata.create_summary_metadata(plugin_data_pb2.HParamsPluginData(session_end_info=end))
     return Summary(value=[Summary.Value(tag=metadata.SESSION_END_INFO_TAG, metadata=content)])
 

@@ -6,10 +6,11 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
+from gan.base.disk import replacing
 from gan.base.errors import whole
 from gan.base.images import grid, write_png
 from gan.engine.game import AdversarialModule
-from gan.runs.callbacks.clock import due, run_directory
+from gan.runs.callbacks.clock import due, run_directory, stopped
 
 
 class ImageGrid(pl.Callback):
@@ -34,8 +35,9 @@ class ImageGrid(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """In a new run, write real images and samples of the untrained generator."""
+        assert isinstance(pl_module, AdversarialModule)
         data = getattr(trainer, "datamodule", None)
-        if self.every_n_steps and trainer.is_global_zero and trainer.global_step == 0:
+        if self.every_n_steps and trainer.is_global_zero and pl_module.images_seen == 0:
             if data is not None:
                 self._write(trainer, "samples/real", data.loaded.train.images[: self.num_images].cpu(), "real.png")
             self._write_samples(trainer, pl_module)
@@ -48,8 +50,10 @@ class ImageGrid(pl.Callback):
             self._write_samples(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write samples of the last step, if they were not due there."""
-        if self.every_n_steps and trainer.global_step % self.every_n_steps and trainer.is_global_zero:
+        """Write samples of the last step, if they were not due there. A run that is stopped earlier has none."""
+        if not self.every_n_steps or stopped(trainer) or not trainer.is_global_zero:
+            return
+        if trainer.global_step % self.every_n_steps:
             self._write_samples(trainer, pl_module)
 
     def _write_samples(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -60,7 +64,8 @@ class ImageGrid(pl.Callback):
 
     def _write(self, trainer: pl.Trainer, tag: str, images: Tensor, name: str) -> None:
         picture = grid(images)
-        write_png(picture, self.directory / name)
+        with replacing(self.directory / name) as part:
+            write_png(picture, part)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(tag, picture, trainer.global_step)

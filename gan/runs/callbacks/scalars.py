@@ -31,7 +31,8 @@ class Scalars(pl.Callback):
     """Writes means over the last `every_n_steps` generator updates.
 
     Gradient norms and scheduled values are those of the last update. Between two writings sums stay on the device, so
-    that no step waits for it (docs/gpu.md: row `syncs` counts the waits of a step).
+    that no step waits for it (docs/gpu.md: row `syncs` counts the waits of a step). A checkpoint holds the sums of the
+    first process, which writes them, so that a resumed run's means are those of a run that was never stopped.
 
     Args:
         every_n_steps: generator updates between two writings; 0 turns them off.
@@ -39,20 +40,43 @@ class Scalars(pl.Callback):
 
     def __init__(self, every_n_steps: int = 50) -> None:
         self.every_n_steps = whole(every_n_steps, "scalars.every_n_steps")
-        self._restart(0)
+        self._restored: dict[str, Any] | None = None
+        self._restart(0, 0)
 
-    def _restart(self, images_seen: int) -> None:
+    def _restart(self, step: int, images_seen: int) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._last_update: dict[str, Tensor | float] = {}
-        self._start = time.perf_counter()
-        self._start_images = images_seen
+        self._start, self._start_step, self._start_images = time.perf_counter(), step, images_seen
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was counted since the last writing."""
+        return {
+            "sums": {tag: total.cpu() for tag, total in self._sums.items()},
+            "counts": dict(self._counts),
+            "last_update": {tag: float(value) for tag, value in self._last_update.items()},
+            "start_step": self._start_step,
+            "start_images": self._start_images,
+            "seconds": time.perf_counter() - self._start,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take what was counted before. It is set at the start, when the device is known."""
+        self._restored = state_dict
+
+    def _go_on(self, state: dict[str, Any], device: torch.device) -> None:
+        self._sums = {tag: total.to(device) for tag, total in state["sums"].items()}
+        self._counts, self._last_update = dict(state["counts"]), dict(state["last_update"])
+        self._start, self._start_step = time.perf_counter() - state["seconds"], state["start_step"]
+        self._start_images = state["start_images"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the layout of the charts and the graph, if the logger is TensorBoard's."""
         assert isinstance(pl_module, AdversarialModule)
-        self._restart(pl_module.images_seen)
-        self._start_step = trainer.global_step
+        self._restart(trainer.global_step, pl_module.images_seen)
+        if self._restored is not None:
+            self._go_on(self._restored, pl_module.device)
+            self._restored = None
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
                 logger.experiment.add_custom_scalars(LAYOUT)
@@ -100,8 +124,7 @@ class Scalars(pl.Callback):
         values["probability/equilibrium"] = 0.5
         values["images_seen"] = pl_module.images_seen
         write(trainer, values)
-        self._restart(pl_module.images_seen)
-        self._start_step = trainer.global_step
+        self._restart(trainer.global_step, pl_module.images_seen)
 
 
 class _Game(nn.Module):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins import TorchCheckpointIO
 from PIL import Image
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.plugins.precision import MixedPrecision
@@ -24,7 +25,7 @@ from tensorboard.context import RequestContext
 from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
-from gan.base.errors import UserError
+from gan.base.errors import DiskError, UserError
 from gan.data.datamodule import ImageDataModule
 from gan.data.sources.mnist import read_embedded
 from gan.measure.measurement import Measurement, to_json
@@ -35,6 +36,7 @@ from gan.runs.callbacks.image_grid import ImageGrid
 from gan.runs.callbacks.interrupt import Interrupt
 from gan.runs.callbacks.progress import Progress
 from gan.runs.callbacks.scalars import Scalars
+from gan.runs.checkpoint import read_checkpoint
 from gan.variants import VARIANTS
 
 TAGS = {
@@ -206,6 +208,7 @@ def test_checkpoint_names_clock_and_logger_agree(change, tmp_path):
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
         "generator_step_0000003.safetensors",
         "generator_step_0000007.safetensors",
+        "last_step_0000006.ckpt",
         "last_step_0000007.ckpt",
     ]
     assert checkpoint(tmp_path)["global_step"] == 7
@@ -223,8 +226,25 @@ def test_the_end_is_saved_before_the_report_that_fails(ends, tmp_path, monkeypat
     monkeypatch.setattr(Measurement, "__call__", lambda *_: pytest.fail("the report failed"))
     with pytest.raises(pytest.fail.Exception, match="the report failed"):
         train(tmp_path, -1 if ends else 3, evaluation, Checkpoints(every_n_steps=2), **ends)
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["last_step_0000003.ckpt"]
     assert checkpoint(tmp_path)["global_step"] == 3
+
+
+class Flipping(TorchCheckpointIO):
+    """A disk that changes a bit of what it is given after the first file."""
+
+    def save_checkpoint(self, checkpoint, path, storage_options=None):
+        super().save_checkpoint(checkpoint, path)
+        if checkpoint["global_step"] > 2:
+            content = bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 4
+            path.write_bytes(content)
+
+
+def test_a_checkpoint_that_reads_back_damaged_stops_the_run_and_takes_no_other_away(tmp_path):
+    with pytest.raises(DiskError, match=r"last_step_0000004.ckpt: reads back other than it was written"):
+        train(tmp_path, 6, Checkpoints(every_n_steps=2), plugins=[Flipping()])
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["last_step_0000002.ckpt"]
+    assert read_checkpoint(tmp_path / "checkpoints" / "last_step_0000002.ckpt")["global_step"] == 2
 
 
 def test_the_new_checkpoint_is_synced_before_the_old_one_goes(tmp_path, monkeypatch):
@@ -235,19 +255,22 @@ def test_the_new_checkpoint_is_synced_before_the_old_one_goes(tmp_path, monkeypa
         trail.append((os.path.basename(path), sorted(p.name for p in folder.glob("last_*.ckpt"))))
 
     monkeypatch.setattr(os, "fsync", sync)
-    train(tmp_path, 4, Checkpoints(every_n_steps=2))
-    first, second = "last_step_0000002", "last_step_0000004"
+    train(tmp_path, 6, Checkpoints(every_n_steps=2))
+    first, second, third = (f"last_step_000000{step}.ckpt" for step in (2, 4, 6))
     assert trail == [
         (f"{first}.part", []),
-        ("checkpoints", [f"{first}.ckpt"]),
-        (f"{second}.part", [f"{first}.ckpt"]),
-        ("checkpoints", [f"{first}.ckpt", f"{second}.ckpt"]),
+        ("checkpoints", [first]),
+        (f"{second}.part", [first]),
+        ("checkpoints", [first, second]),
+        (f"{third}.part", [first, second]),
+        ("checkpoints", [first, second, third]),
     ]
+    assert sorted(path.name for path in folder.iterdir()) == [second, third]
 
 
 def test_what_a_crashed_save_left_goes_with_the_next(tmp_path):
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "last_step_0000001.part").touch()
+    (tmp_path / "checkpoints" / "last_step_0000001.ckpt.part").touch()
     train(tmp_path, 2, Checkpoints(every_n_steps=2))
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["last_step_0000002.ckpt"]
 

@@ -1,0 +1,175 @@
+"""A run's status: one small file, `status.json`, that is replaced whole. Torch is not needed.
+
+The first process of a run writes it. Whoever does something long within a run calls it a phase:
+
+    with phase("evaluation"):
+        …
+"""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gan.base.errors import UserError
+
+FILE = "status.json"
+STATES = ("running", "stopped", "finished", "failed", "diverged")
+MAX_BYTES = 10_000  # of the file
+BEAT_EVERY = 5.0  # seconds between two heartbeats of steps; a phase is written at once
+TRAINING = "training"
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a run said of itself last."""
+
+    state: str  # one of STATES
+    reason: str | None  # of a stop: `signal SIGTERM`, `time`, `disk`, …; of a failure: its first line
+    step: int  # generator updates
+    pid: int
+    host: str
+    started: str  # when this process began to train, as ISO 8601 in UTC
+    heartbeat: str  # when a step or a phase moved last
+    phase: str = TRAINING  # what goes on: `training`, or the name of a long phase
+
+    def __str__(self) -> str:
+        """`finished`, `stopped at 120 (time)` and the like. A run that is running may be dead: see `Run.state`."""
+        if self.state == "finished":
+            return self.state
+        notes = [note for note in (self.reason, self.phase if self.phase != TRAINING else None) if note]
+        return f"{self.state} at {self.step}" + (f" ({', '.join(notes)})" if notes else "")
+
+
+def read_status(directory: Path) -> Status | None:
+    """Return the status of the run in a directory, or None without the file. UserError for a damaged file."""
+    file = directory / FILE
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES} bytes")
+        return _checked(json.loads(content.decode()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(
+            f"{file}: not a run's status ({reason}); remove it: the checkpoints say how far it is"
+        ) from None
+
+
+def killed_at(directory: Path) -> float | None:
+    """Return the last heartbeat of a run that was killed, in seconds since 1970. None if it ended in another way.
+
+    Only the run's owner may ask: to others a run that still trains looks the same.
+    """
+    status = read_status(directory)
+    return datetime.fromisoformat(status.heartbeat).timestamp() if status and status.state == "running" else None
+
+
+def _checked(values: Any) -> Status:
+    """Return the status that a file's values make. ValueError if they make none."""
+    if not isinstance(values, dict):
+        raise ValueError("must be an object")
+    known = {field.name: field for field in fields(Status)}
+    values = {name: value for name, value in values.items() if name in known}  # a later version may add some
+    if missing := known.keys() - values.keys():
+        raise ValueError(f"lacks {', '.join(sorted(missing))}")
+    for name, value in values.items():
+        number = name in ("step", "pid")
+        right = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+        if not (right if number else isinstance(value, str) or (name == "reason" and value is None)):
+            raise ValueError(f"{name} may not be {value!r}")
+    if values["state"] not in STATES:
+        raise ValueError(f"state may not be {values['state']!r}")
+    for name in ("started", "heartbeat"):
+        datetime.fromisoformat(values[name])
+    return Status(**{name: _printable(value) for name, value in values.items()})
+
+
+def _printable(value: Any) -> Any:
+    """Return a text as one line without control characters, which could move a terminal's cursor."""
+    if not isinstance(value, str):
+        return value
+    return "".join(c if c.isprintable() else " " for c in value)
+
+
+class Life:
+    """Writes the status of the run that this process trains. Before `begin` and after `end` nothing is written."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.status: Status | None = None
+        self._next = 0.0
+
+    def begin(self, step: int) -> None:
+        """Write that the run is running, unless that is written already."""
+        if self.status is None:
+            now = _now()
+            self._write(Status("running", None, step, os.getpid(), socket.gethostname(), now, now, "starting"))
+
+    def beat(self, step: int) -> None:
+        """Take note of a step. The file is written at most every few seconds."""
+        if self.status and (self.status.phase == "starting" or time.monotonic() >= self._next):
+            self._write(replace(self.status, step=step, heartbeat=_now(), phase=TRAINING))
+
+    def enter(self, phase: str) -> None:
+        """Write that a phase begins."""
+        if self.status:
+            self._write(replace(self.status, heartbeat=_now(), phase=phase))
+
+    def end(self, state: str, step: int, reason: str | None = None) -> None:
+        """Write how the run ended. Of a reason the first line is kept."""
+        if self.status:
+            first = (reason or "").strip().splitlines()[:1]
+            reason = first[0][:500] if first else None
+            self._write(replace(self.status, state=state, reason=reason, step=step, heartbeat=_now(), phase=TRAINING))
+            self.status = None
+
+    def _write(self, status: Status) -> None:
+        """Replace the file. A full disk stops a run where it saves its weights, not at this note."""
+        self.status, self._next = status, time.monotonic() + BEAT_EVERY
+        part = self.directory / f"{FILE}.part"
+        with suppress(OSError):
+            part.write_text(json.dumps(asdict(status), indent=1) + "\n", encoding="utf-8")
+            os.replace(part, self.directory / FILE)
+
+
+_life: Life | None = None  # of the run that this process trains; only the first process of a run has one
+
+
+@contextmanager
+def living(life: Life) -> Iterator[None]:
+    """Within it, `phase` speaks of this life."""
+    global _life
+    before, _life = _life, life
+    try:
+        yield
+    finally:
+        _life = before
+
+
+@contextmanager
+def phase(name: str) -> Iterator[None]:
+    """Within it, the status names a long phase, such as `evaluation`. Where no run is trained it does nothing."""
+    life = _life
+    if life is None or life.status is None:
+        yield
+        return
+    before = life.status.phase
+    life.enter(name)
+    try:
+        yield
+    finally:
+        life.enter(before)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

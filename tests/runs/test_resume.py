@@ -1,0 +1,119 @@
+"""One law: a run that was stopped anywhere and went on is the run that was never stopped, bit for bit."""
+
+import json
+import os
+import socket
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import prepared
+import pytest
+from resume_support import OFTEN, law, settings
+from run_support import ended, same_run, spawn
+from run_support import real_statistics_once as real_statistics_once
+from support import EVERY
+
+import gan
+from gan.runs.reader import Run
+
+TESTS = Path(__file__).parents[1]
+STOPS = {"kill": (5, 2), "signal": (5, 1)}  # after a measurement whose step is done again; in an open window
+STOPS_OF_TWO = {"kill": (5, 2), "callback": (5, 1)}  # they agree on a signal every 50 batches only
+RULES: dict[str, dict[str, Any]] = {
+    "none": {},
+    "d3": {"d_steps": 3},
+    "g2 shared": {"latent": "shared", "g_steps": 2},
+    "d2 g3 fresh": {"latent": "fresh", "d_steps": 2, "g_steps": 3},
+    "balance": {"balance": {"low": 0.4, "high": 0.6, "patience": 2}, "d_steps": 1},
+    "one-sided": {"balance": {"low": 0.0, "high": 0.0, "patience": 2}, "latent": "shared", "d_steps": 1},
+    "dropout": {"discriminator": {"dropout": 0.5}},
+    "pretraining": {
+        "pretraining": 3,
+        "ema_decay": 0.9,
+        "augmentations": {"translation": {}, "instance_noise": {}},
+    },
+    "simultaneous": {
+        "updates": "simultaneous",
+        "discriminator_penalties": {"r1": {"weight": 1.0, "interval": 2}},
+    },
+    "epochs": {"batch_size": 1500},  # of 3,500 images: batches straddle two permutations
+}
+
+
+def takes(variant: str, rule: str) -> bool:
+    """Whether a variant's recipe allows the rule."""
+    recipe, change = EVERY[variant].defaults, RULES[rule]
+    return change.get("discriminator", {}).keys() <= recipe.discriminator.keys() and not (
+        "updates" in change and recipe.discriminator_update == "real_then_fake"
+    )
+
+
+EVERY_PAIR = [(variant, rule) for variant in sorted(EVERY) for rule in RULES if takes(variant, rule)]
+# Every variant with its own rules, and every rule with one variant of each kind of update.
+COVERING = [(v, r) for v, r in EVERY_PAIR if r == "none" or v == "MLPGAN"]
+COVERING += [("BiGAN", "pretraining"), ("DCGAN", "d2 g3 fresh"), ("FullResolutionDCGAN", "d3")]
+
+
+@pytest.mark.parametrize(("variant", "rule"), COVERING)
+def test_a_run_that_was_stopped_is_the_one_that_was_not(variant, rule, tmp_path):
+    law(variant, RULES[rule], STOPS, tmp_path)
+
+
+def test_a_run_that_stopped_after_its_time_goes_on(tmp_path):
+    law("MLPGAN", {}, {"time": (5, 2)}, tmp_path)
+
+
+def test_a_run_that_stopped_before_its_first_step_goes_on(tmp_path):
+    """What only a new run writes is not written again."""
+    law("MLPGAN", {"pretraining": 3}, {"callback": (0, 2)}, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("variant", "rule"), EVERY_PAIR)
+def test_every_variant_under_every_rule(variant, rule, tmp_path):
+    law(variant, RULES[rule], {"kill": (7, 1), "signal": (3, 2), "callback": (6, 1)}, tmp_path)
+
+
+def started(function: str, *arguments: object, **environment: object) -> Popen:
+    """A process of its own that runs a function of `resume_support`."""
+    code = f"import sys\nfrom resume_support import {function}\n{function}(*sys.argv[1:])"
+    environment = {"PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS / "plugin_example")]), **environment}
+    words = prepared.command(code, "", *map(str, arguments))
+    return spawn(words, environment={name: str(value) for name, value in environment.items()})
+
+
+def two_processes(cases: list[Any], home: Path) -> None:
+    """The law for each case under two processes, as torchrun starts them."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "GROUP_RANK": 0, "TORCHELASTIC_RUN_ID": 1, "MASTER_PORT": port}
+    shared |= {"MASTER_ADDR": "localhost", "CUDA_VISIBLE_DEVICES": ""}
+    ranks = [started("laws", home, json.dumps(cases), **shared, RANK=rank, LOCAL_RANK=rank) for rank in (0, 1)]
+    for code, _, err in map(ended, ranks):
+        assert code == 0, err
+
+
+def test_two_processes_that_were_stopped_are_those_that_were_not(tmp_path):
+    two_processes([["MLPGAN", RULES["g2 shared"] | RULES["dropout"], STOPS_OF_TWO]], tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", sorted(EVERY))
+def test_two_processes_of_every_variant_under_every_rule(variant, tmp_path):
+    two_processes([[v, RULES[rule], STOPS_OF_TWO] for v, rule in EVERY_PAIR if v == variant], tmp_path)
+
+
+@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.slow)])
+def test_a_run_that_is_killed_again_and_again_is_the_one_that_was_not(kills, tmp_path, record_property):
+    code, out, err = ended(started("kills", tmp_path / "run", kills, kills))
+    assert code == 0, err
+    run = Run(tmp_path / "run")
+    record_property("killed while saving", json.loads(out))
+    steps = {"max_steps": run.step + 3}
+    gan.resume(run.directory, trainer=steps)
+    trainer = {"accelerator": "cpu", "enable_progress_bar": False, **steps}
+    given = settings("MLPGAN", {}) | OFTEN | {"checkpoints": {"every_n_steps": 0}}
+    gan.fit(**given, trainer=trainer, run=tmp_path / "whole")
+    same_run(tmp_path / "whole", run.directory)

@@ -28,9 +28,11 @@ from gan.runs.checkpoint import find_checkpoint, read_checkpoint, refuse_foreign
 from gan.runs.config import Part
 from gan.runs.fit import Outcome
 from gan.runs.objects import named_classes
+from gan.runs.pins import recorded_images, refuse_other_images, refuse_useless_root, with_recorded_source
 from gan.runs.plan import CALLBACKS, Plan, plan
 from gan.runs.process import as_in_a_process_of_its_own
 from gan.runs.provenance import provenance
+from gan.runs.reader import Run as RunOnDisk
 from gan.runs.trainer import build_trainer, checked
 
 EXPECTED_WARNINGS = (
@@ -58,6 +60,7 @@ def start(sources: Sequence[Part], overwrite: bool) -> Outcome:
         run = _build(whole, directory, first_step=None)
         refuse_for_trainer(run.trainer, run.model, whole.recipe)  # before a directory is made, or emptied
         if run.trainer.is_global_zero:
+            whole = _pinned(whole, run.data)
             run_directory.create(directory, whole.tree, overwrite)
         return _train(run, whole, directory, checkpoint=None)
 
@@ -69,7 +72,10 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
         _refuse_foreign_code(recorded.tree, allow_import, str(config))
         if not allow_import:  # with it, code is imported from where the run found it
             recorded = replace(recorded, tree=recorded.tree | {"pythonpath": None})
-        whole = plan([recorded, change])
+        images = recorded_images(RunOnDisk(directory))
+        whole = plan([with_recorded_source(recorded, images), change])
+        if "root" in change.tree.get("data", {}):
+            refuse_useless_root(whole.tree["data"], str(directory))
         try:
             checkpoint = find_checkpoint(directory)
         except UserError:
@@ -86,7 +92,16 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
         if isinstance(last, int) and step >= last > -1:
             advice = f"to go on give --trainer.max_steps N with N > {step}"
             raise UserError(f"{directory} has done its {step} steps; {advice}")
-        return _train(_build(whole, directory, first_step=step), whole, directory, checkpoint)
+        run = _build(whole, directory, first_step=step)
+        if run.trainer.is_global_zero:
+            refuse_other_images(images, run.data.loaded, run.data.root, str(directory))
+            whole = _pinned(whole, run.data)
+        return _train(run, whole, directory, checkpoint)
+
+
+def _pinned(whole: Plan, data: ImageDataModule) -> Plan:
+    """Return the plan with the place of the images that were read, so that later commands read the same."""
+    return replace(whole, tree=whole.tree | {"data": data.pinned})
 
 
 def _refuse_foreign_code(tree: dict[str, Any], allow_import: Collection[str], where: str) -> None:

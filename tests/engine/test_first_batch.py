@@ -63,7 +63,7 @@ def test_what_is_no_pair_is_one_line(batch):
 
 
 def test_what_the_docs_allow_is_taken():
-    for images in (FLOATS, FLOATS.half(), (FLOATS * 255).to(torch.uint8), FLOATS * 1.00001):
+    for images in (FLOATS, FLOATS.half(), FLOATS.double(), (FLOATS * 255).to(torch.uint8), FLOATS * 1.00001):
         for labels in (LABELS, LABELS.to(torch.uint8), LABELS.int()):
             start("ConditionalGAN", (images, labels))
 

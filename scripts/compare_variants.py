@@ -16,6 +16,7 @@ import re
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -83,17 +84,25 @@ def fid(rows: list[dict[str, Any]]) -> str:
     return ", ".join("none" if row.get("fid") is None else f"{row['fid']:.1f}" for row in rows)
 
 
+def rate(variant: str) -> float:
+    """The learning rate of G."""
+    return VARIANTS[variant].defaults.generator_optimizer["lr"]
+
+
 def table() -> str:
-    """One row a variant, in the order of the means of their FIDs."""
+    """One row a variant. Those whose G learns at one rate stand together, in the order of the means of their FIDs."""
     records, times = json.loads(RECORDS.read_text()), json.loads(TIMES.read_text())
     groups = {variant: [row for row in records if row["variant"] == variant] for variant in VARIANTS}
     groups = {variant: rows for variant, rows in groups.items() if rows}
     means = {variant: _mean([row["fid"] for row in rows if row.get("fid")]) for variant, rows in groups.items()}
+    alike = Counter(map(rate, groups))
+    order = sorted(groups, key=lambda variant: (-alike[rate(variant)], rate(variant), means[variant]))
     lines = [
-        "| variant | source | G updates | FID of seeds 1 to 3 | protocol | seeds | failed | rarest digit | step time |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| variant | source | G's rate | G updates | FID of seeds 1 to 3 | protocol | seeds | failed | rarest digit "
+        "| step time |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for variant in sorted(groups, key=means.__getitem__):
+    for variant in order:
         rows = groups[variant]
         page = sys.modules[VARIANTS[variant].__module__]
         source = re.findall(r"\(([^()]*)\)", str(page.__doc__))[-1]  # the last words of each page's first line
@@ -101,7 +110,7 @@ def table() -> str:
         rarest = ", ".join(f"{row['min_class_share']:.1%}" for row in rows if "min_class_share" in row)
         lines.append(
             f"| [`{variant}`](../../{VARIANTS[variant].__module__.replace('.', '/')}.py) | {source} "
-            f"| {steps(variant):,} | {fid(rows)} | {', '.join(protocols)} "
+            f"| {rate(variant):g} | {steps(variant):,} | {fid(rows)} | {', '.join(protocols)} "
             f"| {len(rows)} | {sum(map(failed, rows))} | {rarest} | {times[variant]:.1f} |"
         )
     return "\n".join(lines)

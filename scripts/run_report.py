@@ -19,8 +19,8 @@ import matplotlib.pyplot as plt
 import gan
 from gan.base.errors import UserError
 from gan.base.images import grid, write_png
-from gan.data.datamodule import ImageDataModule
 from gan.measure.measurement import Measurement
+from gan.runs.pins import images_to_measure
 from gan.runs.reader import Run, read_run
 
 Curve = dict[int, float]  # generator updates -> value
@@ -95,9 +95,7 @@ def main() -> None:
         parser.error(str(error))
     curves = run.scalars()
     draw(curves, options.out.with_name(f"{options.out.name}_curves.png"))
-    data = ImageDataModule(**run.config["data"] | ({"root": options.data_root} if options.data_root else {}))
-    data.prepare_data()
-    data.setup()
+    data, _ = images_to_measure(options.run, options.run, {"root": options.data_root})
     measurement = Measurement(data.loaded, "report", 10000)
     files = run.checkpoints | run.snapshots  # of one step both hold the same generator
     for step in options.grids:
@@ -125,7 +123,8 @@ def main() -> None:
         )
     real_images = measurement.scorer.score(data.loaded.test.images)
     print(f"| real test images | | {real_images.median_confidence:.3f} | {real_images.unsure_share:.1%} | |")
-    print(f"\nFloor: {measurement.floor:.2f}." + (f" Protocol {rows[-1][1]['protocol']}.\n" if rows else "\n"))
+    if rows:
+        print(f"\nFloor: {rows[-1][1]['fid_floor']:.2f}. Protocol {rows[-1][1]['protocol']}.\n")
     print(f"| step | {' | '.join(names)} |\n|{' --- |' * (len(names) + 1)}")
     for step, row in rows:
         print(f"| {step:,} | " + " | ".join(f"{share:.1%}" for share in row["class_share"]) + " |")

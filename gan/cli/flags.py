@@ -10,7 +10,7 @@ from gan.base.errors import UserError
 from gan.runs.config import KEYS, canonical, laid_over
 from gan.runs.yaml_files import parse_value
 
-TEXTS = ("run", "data.root", "data.fonts")  # stay text: a folder may be called 2024
+TEXTS = ("run", "data.root", "data.fonts", "data.test")  # stay text: a folder may be called 2024
 
 
 @dataclass

@@ -12,7 +12,10 @@ import torch
 from gan.base.choices import nearest, resolve
 from gan.base.errors import UserError
 from gan.data.batches import DeviceBatches
-from gan.data.dataset import DATASETS, Dataset, LoadedData
+from gan.data.dataset import DATASETS, Dataset, LoadedData, source_again
+from gan.data.files.names import near_misses
+
+DEFAULT_ROOT = "data"
 
 
 class ImageDataModule(pl.LightningDataModule):
@@ -23,7 +26,8 @@ class ImageDataModule(pl.LightningDataModule):
 
     Args:
         name: a key of `DATASETS`, an importable path, or a mapping {name: …, parameter: …}.
-        root: the folder with the data set's files. Downloads go there, too.
+        root: the folder with the data set's files. Downloads go there, too. None is the folder `data` of the working
+            directory, which may lack the files where the set has other images. Of a root that is given, it must not.
         source: where the images come from: one of the data set's `sources`. "auto" takes the first that is there.
         split: which images are trained on: one of the data set's `splits`, None for the first. In this package the
             first split holds images out, and "full" trains on these, too.
@@ -32,12 +36,15 @@ class ImageDataModule(pl.LightningDataModule):
     def __init__(
         self,
         name: str | dict = "mnist",
-        root: str = "data",
+        root: str | None = None,
         source: str = "auto",
         split: str | None = None,
     ) -> None:
         super().__init__()
         dataset_class, parameters = resolve(name, DATASETS, kind="data.name")
+        for key in getattr(dataset_class, "paths", ()):
+            if parameters.get(key) is not None:
+                parameters[key] = absolute(parameters[key])
         try:
             inspect.signature(dataset_class).bind(**parameters)
         except (TypeError, ValueError) as error:  # a parameter that is not keyword-only, or no class at all
@@ -53,9 +60,14 @@ class ImageDataModule(pl.LightningDataModule):
         ):
             if value not in allowed:
                 raise UserError(f"data.{field}: unknown {value!r}; {nearest(str(value), allowed)}")
-        self.root, self.source, self.split = Path(root).expanduser(), source, split
+        self._choice = {"name": name if isinstance(name, str) else name["name"], **parameters}
+        self.root = Path(absolute(DEFAULT_ROOT if root is None else root))
+        self.source, self.split = source, split
         if os.path.exists(self.root) and not os.path.isdir(self.root):
             raise UserError(f"{self.root}: a file, not a folder; point --data.root at the folder that holds it")
+        if root is not None and hasattr(self.dataset, "elsewhere"):
+            self.dataset.root_is_given = True
+            self._refuse_no_folder()
         if hasattr(self.dataset, "look"):
             self.dataset.look(self.root)
         self.image_shape = tuple(self.dataset.image_shape)
@@ -64,6 +76,22 @@ class ImageDataModule(pl.LightningDataModule):
         self._loaded: LoadedData | None = None
         self._batches: DeviceBatches | None = None
         self._position = 0  # where the next loader starts
+
+    def _refuse_no_folder(self) -> None:
+        """Raise UserError if the root that was given is not there, and is neither useless nor to be made."""
+        if self.root.is_dir() or self.source in ("download", *self.dataset.elsewhere):  # type: ignore[attr-defined]
+            return
+        download = ", or give --data.source=download to make it" if "download" in self.dataset.sources else ""
+        raise UserError(
+            f"{self.root}: no such folder{near_misses(self.root, ())}; point --data.root at the folder that holds the "
+            f"files of {self.dataset.name}{download}"
+        )
+
+    @property
+    def pinned(self) -> dict[str, Any]:
+        """The arguments that give the same images from anywhere: all paths are absolute. Known after `setup`."""
+        source = source_again(self.dataset.sources, self.source, self.loaded.source, self.loaded.name)
+        return {"name": self._choice, "root": str(self.root), "source": source, "split": self.split}
 
     @property
     def loaded(self) -> LoadedData:
@@ -145,7 +173,7 @@ class ImageDataModule(pl.LightningDataModule):
             if state[field] != present[field]:
                 raise UserError(
                     f"data: the checkpoint was trained with {field} {state[field]}, here it is {present[field]}; "
-                    "resume with the same --data.name, --data.split and files"
+                    "resume with the same --data.name, --data.split and files (--data.root=DIR)"
                 )
         # The same images may come from another source, in other files. Older checkpoints may name no files.
         before, now = state.get("files") or present["files"], present["files"]
@@ -153,7 +181,7 @@ class ImageDataModule(pl.LightningDataModule):
             changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
             raise UserError(
                 f"data: the checkpoint was trained with other images than these: {', '.join(changed)} changed under "
-                f"{self.root}; resume with the same files"
+                f"{self.root}; resume with the same files (--data.root=DIR)"
             )
         self._position = state["position"]
         if self._batches is not None:
@@ -164,6 +192,13 @@ class ImageDataModule(pl.LightningDataModule):
         loaded = self.loaded
         files = dict(loaded.files) or {"training images": loaded.train.sha256}  # name -> sha256
         return {"name": loaded.name, "train_images": len(loaded.train), "source": loaded.source, "files": files}
+
+
+def absolute(path: str) -> str:
+    """A path that means the same in every working directory. UserError for what can be none."""
+    if "\0" in str(path):
+        raise UserError(f"data: {path!r} is no path: it holds a NUL character")
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def _brief(loaded: LoadedData) -> str:

@@ -24,6 +24,12 @@ class Dataset(Protocol):
 
     A set whose classes depend on its files has one more method: `look(root: Path)`, which sets `class_names`. It is
     called first, in every process, and should read no more than it must.
+
+    Parameters that are folders are named in `paths`; a run records them as absolute paths.
+
+    A set of which "auto" may take other images where its root has none says so: `elsewhere` are the sources that do not
+    look into the root, and `root_is_given` is set to True before anything is read if the user named the root. It must
+    then raise UserError in place of taking others.
     """
 
     name: str
@@ -55,6 +61,14 @@ def importable(choice: Any) -> Any:
     """
     name = choice.get("name") if isinstance(choice, Mapping) else choice
     return None if isinstance(name, str) and name in DATASETS else choice
+
+
+def source_again(sources: tuple[str, ...], asked: str, source: str, name: str) -> str:
+    """The one of a set's `sources` that gives the same images again, after `asked` gave those of `source` and `name`.
+
+    It is `source`, or `name` where the images are those of another set. Where the set has no such word it is `asked`.
+    """
+    return next((word for word in (source, name) if word in sources), asked)
 
 
 def table() -> str:

@@ -55,6 +55,7 @@ class LoadedData:
     test: Split
     split: str = ""  # which images are trained on; `ImageDataModule` fills in the one that it asked for
     files: Mapping[str, str] = field(default_factory=dict)  # name -> sha256 of its content
+    processing: Mapping[str, str] = field(default_factory=dict)  # what made other images of the same files, if anything
     official: Official = "unknown"  # are these the files that the set's author published?
     held_out_is_trained_on: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)  # further facts of this set, as plain JSON values
@@ -90,8 +91,10 @@ class LoadedData:
         """Digest of what is measured against: the checksums of the files, or the pixels where there are no files.
 
         The pixels are those of `held_out` and `test`. Like the files they are the same whichever split is trained on.
+        `processing` enters it, too.
         """
         known = sorted(self.files.items()) or [("held_out", self.held_out.sha256), ("test", self.test.sha256)]
+        known += sorted(self.processing.items())
         return hashlib.sha256(repr(known).encode()).hexdigest()
 
     @property
@@ -108,8 +111,16 @@ class LoadedData:
             "counts": self.counts,
             "held_out_is_trained_on": self.held_out_is_trained_on,
             "files": dict(self.files),
+            "data_sha256": self.sha256,
             "official": self.official,
         }
+
+
+def count_shared(images: Tensor, others: Tensor) -> int:
+    """How many of the images (N, C, H, W) are also among `others`, pixel for pixel."""
+    wanted = {image.tobytes() for image in images.cpu().numpy()}
+    found = {content for image in others.cpu().numpy() if (content := image.tobytes()) in wanted}
+    return sum(image.tobytes() in found for image in images.cpu().numpy())
 
 
 def cut(split: Split, start: int, stop: int | None = None) -> Split:

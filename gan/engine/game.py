@@ -22,6 +22,7 @@ from gan.engine.building import (
     set_output_biases,
     try_a_single_image,
 )
+from gan.engine.first_batch import refuse_first_batch
 from gan.engine.look import Judged, Labels, Look, Outcome
 from gan.engine.players import PLAYERS, Player, make_optimizers
 from gan.engine.recipe import Recipe
@@ -81,7 +82,7 @@ class AdversarialModule(pl.LightningModule):
         self.loss = self.recipe.objective()
         self.auxiliary = self.recipe.auxiliary_loss()
         self.augmenters = self.recipe.augmenters()
-        self._needs_labels = any(map(reads_labels, self.children())) or names_classes(self.recipe)
+        self.needs_labels = any(map(reads_labels, self.children())) or names_classes(self.recipe)
         self._concatenates = not has_batch_statistics(self.discriminator)
         self._restored: dict[str, Any] | None = None  # a checkpoint's state, kept until the first batch
         halved = self.recipe.discriminator_update == "real_then_fake"
@@ -156,7 +157,7 @@ class AdversarialModule(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Start the streams. A resumed run restores them; a new run may set G's output bias from the data."""
-        self.streams = Streams(self.seeds, self.global_rank, self.device)
+        self.streams, self._checked = Streams(self.seeds, self.global_rank, self.device), False
         self.streams.hand_to(self)
         part_processes(self.seeds, self.run_seed, self.global_rank)
         if self._restored is not None:
@@ -166,7 +167,10 @@ class AdversarialModule(pl.LightningModule):
             set_output_biases(networks, getattr(self.trainer, "datamodule", None))
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Restore the global random state at a resumed run's first batch."""
+        """Check the first batch. Restore the global random state at that of a resumed run."""
+        if not self._checked:
+            refuse_first_batch(self, batch)
+            self._checked = True
         if self._restored is not None:
             go_on_at_the_first_batch(self, self._restored)
             self._restored = None
@@ -259,8 +263,6 @@ class AdversarialModule(pl.LightningModule):
     def _received(self, batch: tuple[Tensor, Labels]) -> tuple[Tensor, Labels]:
         """Return scaled real images, and labels. Losses with a schedule are set to their values at this step."""
         images, labels = batch
-        if labels is None and self._needs_labels:
-            raise UserError("the batches hold no labels, which this recipe learns from; give (images, labels)")
         if "loss" in self.recipe.schedules:
             self.loss = self.recipe.objective(self.global_step)
         if "auxiliary" in self.recipe.schedules:

@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gan.base.errors import UserError
+from gan.base.errors import whole as whole_number
 from gan.base.images import to_uint8
 from gan.base.streams import stream
 from gan.engine.players import Player
@@ -96,12 +97,12 @@ class Sampler(nn.Module):
         """Return images (N, C, H, W) in `output_range` from latents (N, latent_dim)."""
         return self.generator(latent, labels)
 
-    def sample(self, num: int, seed: int = 0, purpose: str = "samples", label: int | None = None) -> Tensor:
+    def sample(self, num: int, seed: int = 0, purpose: str = "samples", label: int | Tensor | None = None) -> Tensor:
         """Return uint8 images (num, C, H, W), drawn in evaluation mode from the noise stream (purpose, seed).
 
-        A conditional generator draws image i of class `label`, or by default of class i mod `num_classes`. A grid of
-        `num_classes` columns then has one class in each column. Weights, modes and training streams do not change.
-        Image i does not depend on how many images are asked for.
+        A conditional generator draws image i of class `label`, or of `label[i]`, or by default of class i mod
+        `num_classes`. A grid of `num_classes` columns then has one class in each column. Weights, modes and training
+        streams do not change. Image i does not depend on how many images are asked for.
         """
         noise = stream(purpose, seed)
         return self._images(num, lambda: self.prior((self.block, self.latent_dim), noise), label)
@@ -124,6 +125,7 @@ class Sampler(nn.Module):
 
     def _images(self, num: int, draw: Callable[[], Tensor], label: int | Tensor | None) -> Tensor:
         """Return `num` uint8 images. `draw` gives latents in blocks (block, latent_dim); the last block is cut."""
+        whole_number(num, "num", least=1)
         labels = self.labels(num, label)
         device = next(self.generator.parameters()).device
         blocks = []
@@ -145,5 +147,5 @@ class Sampler(nn.Module):
             raise UserError(f"label must be a class from 0 to {self.num_classes - 1}, got {label}")
         whole = num + -num % self.block
         if isinstance(label, Tensor):
-            return torch.cat([label, label.new_zeros(whole - num)])
+            return label[torch.arange(whole) % num]
         return torch.arange(whole).remainder(self.num_classes) if label is None else torch.full((whole,), label)

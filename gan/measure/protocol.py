@@ -30,6 +30,9 @@ class Protocol:
     batch_norm: Literal["running", "none", "batch"] = "none"  # how the generator's batch norm ran, if it has any
     precision: str = "float32"  # of the generator in evaluation; features are always float32, statistics float64
     rounding: Literal["8-bit", "none"] = "8-bit"  # of the fakes; real images are 8-bit
+    # Classes that a conditional generator drew: in the shares that the real images have. Rows that lack the field and
+    # are of such a generator are older, and each class has as many fakes in them.
+    label_shares: Literal["none", "real"] = "none"
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -43,10 +46,13 @@ class Protocol:
         """12 hex digits. Rows may share a column if these are equal, and only then.
 
         All fields enter but two. The noise seed does not: another one only repeats the measurement. Of `batch_norm` it
-        enters whether a fake depended on its batch. With running statistics it does not, as without batch norm.
+        enters whether a fake depended on its batch. With running statistics it does not, as without batch norm. The
+        shares of labels enter where there are labels, so that other ids are what they were before there was the field.
         """
         fields = asdict(self)
         del fields["noise_seed"]
+        if self.label_shares == "none":
+            del fields["label_shares"]
         fields["batch_norm"] = "batch" if self.batch_norm == "batch" else "per image"
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 

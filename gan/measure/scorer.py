@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -32,16 +33,24 @@ class Scores:
 class ImageScorer:
     """Scores fakes against real images, whose Gaussian is computed once.
 
-    `floor` is the distance between real training images (`floor_images`, at most 10,000 of them) and the real images:
-    what a perfect generator would get. Nothing is drawn from a global random stream. The classifier is in no module
-    tree here.
+    `floor` is the distance between real training images (`floor_images`, at most 10,000 of them) and the real images.
+    Nothing is drawn from a global random stream. The classifier is in no module tree here.
     """
 
     def __init__(self, classifier: ImageClassifier, real: Tensor, floor_images: Tensor) -> None:
         self.classifier = classifier
         self.real = self.statistics(real)
         self.num_real = len(real)
-        self.floor = frechet_distance(self.statistics(subset(floor_images, MAX_FLOOR_IMAGES)), self.real)
+        self.floor_images = floor_images
+
+    @cached_property
+    def floor(self) -> float:
+        """Distance of the floor images."""
+        return self.distance(subset(self.floor_images, MAX_FLOOR_IMAGES))
+
+    def distance(self, images: Tensor) -> float:
+        """Fréchet distance of uint8 images (N, 1, 28, 28) from the real ones."""
+        return frechet_distance(self.statistics(images), self.real)
 
     def score(self, fakes: Tensor, labels: Tensor | None = None) -> Scores:
         """Scores of uint8 fakes (N, 1, 28, 28), N >= 2, from any device; `labels` (N,): what they were meant to be."""

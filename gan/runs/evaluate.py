@@ -7,7 +7,7 @@ from typing import Any
 from gan.base.choices import nearest
 from gan.base.errors import UserError
 from gan.runs.config import canonical
-from gan.runs.sample import check_num, generator, generator_file, run_config
+from gan.runs.sample import check_num, generator, generator_file
 
 PLACE = ("root", "source")  # keys of `data` that may differ from the run's
 
@@ -23,8 +23,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return the row of a measurement with its protocol: `gan.evaluate("runs/…")["fid"]`.
 
-    Arguments are as in `sample`. `num` is the number of fakes. `data` is {root, source} of the real images, by default
-    those of the run. Raises UserError, in one line, for a mistake.
+    Arguments are as in `sample`. `num` is the number of fakes. The real images are those of the run, compared with what
+    it recorded. `data` says where they are now, {root: …}, or names others of the same data set, {source: …, root: …}.
+    Raises UserError, in one line, for a mistake.
     """
     check_num(num, 2)
     place = canonical({"data": data or {}}, "")["data"]
@@ -32,17 +33,12 @@ def evaluate(
         raise UserError(f"data.{key}: a generator is measured on its own data set; {nearest(key, PLACE)}")
     file = generator_file(path, checkpoint)
     sampler = generator(path, file, weights, allow_import)
-    from gan.data.datamodule import ImageDataModule  # torch takes seconds to import
-    from gan.data.dataset import importable
-    from gan.measure.measurement import Measurement
-    from gan.runs.checkpoint import describe, refuse_foreign
+    from gan.measure.measurement import Measurement  # torch takes seconds to import
+    from gan.runs.checkpoint import describe
+    from gan.runs.pins import images_to_measure
     from gan.runs.provenance import commit
 
-    settings = dict(run_config(path).get("data", {}))
-    refuse_foreign(importable(settings.get("name")), allow_import, str(path), called=True)
-    images = ImageDataModule(**{**settings, **place})
-    images.prepare_data()
-    images.setup()
+    own, images = images_to_measure(path, file, place, allow_import)
     origin = {"generator": str(file), **describe(file), "commit": commit()}
-    row = Measurement(images.loaded, "report", num)(sampler)
+    row = Measurement(images.loaded, "report", num, trained_on=own.loaded.train)(sampler)
     return {**origin, **row, "class_names": list(images.class_names)}

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from gan.base.choices import check_arguments, completed, foreign_names, import_from, merge, named, nearest
 from gan.base.errors import UserError
 from gan.base.seeds import Seeds
-from gan.data.datamodule import ImageDataModule
+from gan.data.datamodule import DEFAULT_ROOT, ImageDataModule
 from gan.data.dataset import DATASETS, importable
 from gan.engine.formats import FORMAT, completed_data, recorded_recipe
 from gan.engine.game import AdversarialModule
@@ -95,8 +95,13 @@ def imported(tree: dict[str, Any]) -> list[str]:
 
 
 def recorded_data(part: Part | None) -> dict[str, Any]:
-    """Return the section `data` of a run's own file, with all parameters of the data set. Empty without a file."""
+    """Return the section `data` of a run's own file, with all parameters of the data set. Empty without a file.
+
+    Runs pin their data: their root is absolute. Older ones wrote `data` for a root that nobody had given.
+    """
     data = part.tree.get("data", {}) if part else {}
+    if data.get("root") == DEFAULT_ROOT:
+        data = data | {"root": None}
     return data | {"name": completed_data(data["name"])} if part and part.format == 1 and data.get("name") else data
 
 

@@ -16,7 +16,12 @@ from gan.runs.reader import Run
 
 
 def refuse_other(run: Run, recorded: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Raise UserError if a run's configuration is not the one that is given."""
+    """Raise UserError if a run's configuration is not the one that is given.
+
+    A run records the place of its images. A configuration that leaves it open may be that of any place.
+    """
+    data, was = given["data"], recorded["data"]
+    given = {**given, "data": {key: was.get(key) if data[key] in (None, "auto") else data[key] for key in data}}
     for key, (was, now) in differences([recorded, given]).items():
         mend = f"gan resume {run.directory} --{key}=VALUE changes it" if may_change(key) else "give another --run"
         values = f"has {key} {_short(was)}, and {_short(now)} is given"

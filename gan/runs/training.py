@@ -30,6 +30,7 @@ from gan.runs.ending import end_of, told
 from gan.runs.fit import Outcome
 from gan.runs.objects import named_classes
 from gan.runs.owner import owned, refuse_owned
+from gan.runs.pins import recorded_images, refuse_other_images, refuse_useless_root, with_recorded_source
 from gan.runs.plan import CALLBACKS, Plan, imported, plan
 from gan.runs.process import as_in_a_process_of_its_own
 from gan.runs.provenance import provenance
@@ -66,7 +67,7 @@ def start(sources: Sequence[Part], overwrite: bool, resume: bool = False) -> Out
         # The first process may be about to write the configuration; the others look at the checkpoints alone.
         if resume and (not run_directory.is_empty(directory) if first else Run(directory).step is not None):
             run, packages = read_run(directory), {name.split(".")[0] for name in imported(whole.tree)}
-            recorded = _recorded(read_config(directory / run_directory.CONFIG), packages)
+            recorded = _recorded(directory, read_config(directory / run_directory.CONFIG), packages)
             refuse_other(run, recorded.tree, whole.tree)
             if run.state in ("finished", "diverged"):
                 return ended(run, first)
@@ -78,6 +79,7 @@ def start(sources: Sequence[Part], overwrite: bool, resume: bool = False) -> Out
         built = _build(whole, directory, first_step=None)
         with _owned(built, directory):
             if built.trainer.is_global_zero:
+                whole = _pinned(whole, built.data)
                 run_directory.create(directory, whole.tree, overwrite)
             return _train(built, whole, directory, checkpoint=None)
 
@@ -87,15 +89,19 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
     with as_in_a_process_of_its_own():
         if is_first_process():
             refuse_owned(directory)
-        return _go_on(directory, _recorded(recorded, allow_import, change), allow_import, again=False)
+        return _go_on(directory, _recorded(directory, recorded, allow_import, change), allow_import, again=False)
 
 
-def _recorded(recorded: Part, allow_import: Collection[str], change: Part | None = None) -> Plan:
+def _recorded(directory: Path, recorded: Part, allow_import: Collection[str], change: Part | None = None) -> Plan:
     """Return the plan of a run's own configuration, with a change laid over it."""
     _refuse_foreign_code(recorded.tree, allow_import, recorded.where.removeprefix("--config "))
     if not allow_import:  # with it, code is imported from where the run found it
         recorded = replace(recorded, tree=recorded.tree | {"pythonpath": None})
-    return plan([recorded, change] if change else [recorded])
+    images = recorded_images(Run(directory))
+    whole = plan([with_recorded_source(recorded, images), *([change] if change else [])])
+    if change and "root" in change.tree.get("data", {}):
+        refuse_useless_root(whole.tree["data"], str(directory))
+    return whole
 
 
 def _go_on(directory: Path, whole: Plan, allow_import: Collection[str], again: bool) -> Outcome:
@@ -121,12 +127,21 @@ def _go_on(directory: Path, whole: Plan, allow_import: Collection[str], again: b
     with _owned(built, directory):
         if find_checkpoint(directory) != checkpoint:
             raise UserError(f"{directory}: another process went on with it meanwhile; give the command again")
+        if built.trainer.is_global_zero:
+            data = built.data
+            refuse_other_images(recorded_images(Run(directory)), data.loaded, data.root, str(directory))
+            whole = _pinned(whole, data)
         return _train(built, whole, directory, checkpoint)
 
 
 def _owned(built: Built, directory: Path) -> AbstractContextManager[None]:
     """Return the run's lock. The first process holds it for all."""
     return owned(directory) if built.trainer.is_global_zero else nullcontext()
+
+
+def _pinned(whole: Plan, data: ImageDataModule) -> Plan:
+    """Return the plan with the place of the images that were read, so that later commands read the same."""
+    return replace(whole, tree=whole.tree | {"data": data.pinned})
 
 
 def _refuse_foreign_code(tree: dict[str, Any], allow_import: Collection[str], where: str) -> None:

@@ -126,7 +126,11 @@ def test_the_help_of_data_has_every_source_split_and_own_key(capsys):
     assert gan("data", "--help") == 0
     lines = [line.split() for line in capsys.readouterr().out.replace(",", "").splitlines()]
     rows = {line[0]: line[1:] for line in lines if line and line[0] in DATASETS}
-    own = {"folder": ["size", "colour"], "glyphs": ["fonts", "inverted"], "notmnist": ["polarity", "duplicates"]}
+    own = {
+        "folder": ["size", "colour", "test"],
+        "glyphs": ["fonts", "inverted"],
+        "notmnist": ["polarity", "duplicates"],
+    }
     for name, dataset in DATASETS.items():
         assert rows[name] == [*dataset.sources, *dataset.splits, *own.get(name, ["-"])]
 

@@ -191,7 +191,9 @@ def test_a_users_own_data_set(blobs):
     assert data.image_shape == (3, 16, 16)
     assert data.num_classes == 2
     assert len(data.loaded.train) == 1000
+    assert len(data.loaded.sha256) == 64
     assert data.loaded.provenance == {
+        "data_sha256": data.loaded.sha256,
         **{"name": "blobs", "source": "auto", "split": "text", "files": {}, "official": "unknown"},
         "counts": {"train": 1000, "held_out": 1000, "test": 1000},
         "held_out_is_trained_on": False,

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from support import same, tiny, weights
+from support import calls, same, tiny, weights
 
 from gan.base.errors import UserError
+from gan.base.notes import forget
 from gan.data.sources.mnist import MNIST, OFFICIAL_SHA256
-from gan.data.split import LoadedData, Split
+from gan.data.split import LoadedData, Split, cut
 from gan.measure.extractors import EVALUATORS
 from gan.measure.measurement import Measurement
 from gan.measure.protocol import Protocol
+from gan.measure.shares import alike
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,49 @@ def test_roles_draw_different_noise(data):
     selection, report = (Measurement(data, role, 60) for role in ("selection", "report"))
     report.scorer = selection.scorer  # the same real images, so that only the noise differs
     assert selection(module.sampler())["fid"] != report(module.sampler())["fid"]
+
+
+def test_a_conditional_generator_draws_its_classes_in_the_shares_of_the_real_images(data):
+    """And so does its floor: the score of a generator that draws real training images is that floor."""
+    uneven = replace(data, test=cut(data.test, 0, 997))  # not as many of each class
+    measurement, module = Measurement(uneven, "report", 100), tiny("ConditionalGAN")
+    given = calls(module.generator)
+    row = measurement(module.sampler())
+    counts = torch.cat([labels for _, labels, _ in given])[:100].bincount()
+    expected = uneven.test.labels.bincount() * 100 / 997
+    assert (counts - expected).abs().max() < 1
+    assert row["label_shares"] == "real"
+    assert row["fid_floor"] == measurement.floor_by_class
+    mixed = alike(uneven.train.labels, uneven.test.labels, 10_000)
+    assert measurement.floor_by_class == measurement.scorer.score(uneven.train.images[mixed]).fid
+    plain = measurement(tiny("DCGAN").sampler())
+    assert plain["label_shares"] == "none"
+    assert plain["protocol"] != row["protocol"]
+
+
+def test_rows_from_before_the_field_keep_their_id(data):
+    """Of conditional generators, too: their id was that of the others."""
+    row = Measurement(data, "report", 20)(tiny("DCGAN").sampler())
+    fields = {field: row[field] for field in Protocol.__dataclass_fields__ if field != "label_shares"}
+    assert Protocol(**fields).protocol_id == row["protocol"]
+
+
+def test_real_images_that_were_trained_on_are_counted_and_said(data, capsys):
+    forget()
+    own = Measurement(data, "report", 20)(tiny("MLPGAN").sampler())
+    assert own["real_in_training"] == 0
+    assert capsys.readouterr().err == ""
+    row = Measurement(data, "report", 20, trained_on=cut(data.test, 0, 30))(tiny("MLPGAN").sampler())
+    assert row["real_in_training"] == 30
+    assert row["protocol"] == own["protocol"]
+    assert "30 of the 1,000 test images are among the images that were trained on" in capsys.readouterr().err
+
+
+def test_options_that_change_the_images_of_the_same_files_change_the_id(data):
+    plain = replace(data, files={"archive": "0" * 64})
+    changed = replace(plain, processing={"polarity": "normalise"})
+    rows = [Measurement(some, "report", 20)(tiny("MLPGAN").sampler()) for some in (plain, changed)]
+    assert rows[0]["protocol"] != rows[1]["protocol"]
 
 
 def test_a_diverged_generator_gets_a_row(data):

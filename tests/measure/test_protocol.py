@@ -43,6 +43,7 @@ OTHER = {
     "batch_norm": "batch",
     "precision": "bfloat16",
     "rounding": "none",
+    "label_shares": "real",
 }
 
 
@@ -74,7 +75,7 @@ def test_row_refuses_to_overwrite_the_protocol():
         PROTOCOL.row(num_fake=3)
 
 
-@pytest.mark.parametrize("name", ["split", "role", "weights", "batch_norm", "rounding"])
+@pytest.mark.parametrize("name", ["split", "role", "weights", "batch_norm", "rounding", "label_shares"])
 def test_other_choices_are_refused(name):
     with pytest.raises(ValueError, match=f"{name} must be one of"):
         replace(PROTOCOL, **{name: "nonsense"})

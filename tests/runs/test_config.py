@@ -267,7 +267,7 @@ def test_print_config_names_what_a_choice_takes_by_default(capsys):
     assert printed.startswith("format: 2\n")
     assert "beta2" in printed
     tree = yaml.safe_load(printed)
-    assert tree["data"] == {"name": {"name": "mnist"}, "root": "data", "source": "auto", "split": "full"}
+    assert tree["data"] == {"name": {"name": "mnist"}, "root": None, "source": "auto", "split": "full"}
     assert tree["trainer"] == TRAINER_DEFAULTS | {"max_steps": 4000}
 
 

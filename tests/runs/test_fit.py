@@ -564,7 +564,8 @@ def test_a_system_trains_on_a_bare_machine_and_says_on_what(config, said, tmp_pa
     monkeypatch.setattr("gan.data.sources.notmnist.notmnist.MIRRORS", dead)
     monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", dead)
     forget()
-    words = ("fit", "--config", config, f"--data.root={tmp_path / 'data'}", f"--run={tmp_path / 'run'}")
+    monkeypatch.chdir(tmp_path)
+    words = ("fit", "--config", config, f"--run={tmp_path / 'run'}")
     assert gan(*words, *QUIET, "--trainer.max_steps=1", "--model.recipe.batch_size=2") == 0
     assert said.lower() in " ".join(capsys.readouterr().err.replace("|", " ").split()).lower()
     assert checkpoint(tmp_path / "run")["global_step"] == 1

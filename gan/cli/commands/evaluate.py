@@ -14,8 +14,8 @@ def run(words: list[str]) -> int:
     parser = Parser(prog="gan evaluate", description="Measure a trained generator on test images.")
     add_source(parser)
     parser.add_argument("--num", type=int, default=10000, help="fakes (default 10000)")
-    parser.add_argument("--data.root", dest="root", help="folder of the real images (default: the run's)")
-    parser.add_argument("--data.source", dest="source", help="see gan data --help (default: the run's)")
+    parser.add_argument("--data.root", dest="root", help="where the run's images are now (default: where they were)")
+    parser.add_argument("--data.source", dest="source", help="another one, see gan data --help (default: the run's)")
     parser.add_argument("--json", type=Path, help="write the row, with its protocol, to this file")
     options = vars(parser.parse_args(words))
     file, place = options.pop("json"), {key: options.pop(key) for key in PLACE}
@@ -37,7 +37,7 @@ def _print(row: dict[str, Any]) -> None:
     real = f"{row['num_real']} {row['data_set']} test images, {row['source']}"
     images = f"{row['num_fake']} fakes of {row['weights']} weights, {real}"
     print(f"FID                {row['fid']:.3f} ({images})")
-    print(f"floor              {row['fid_floor']:.3f} (real training images in place of the fakes)")
+    print(f"floor              {row['fid_floor']:.3f} (real training images in place of the fakes; no lower bound)")
     print(f"median confidence  {row['median_confidence']:.4f} ({row['unsure_share']:.1%} below {UNSURE})")
     shares = zip(row["class_names"], row["class_share"], strict=True)
     print(f"class shares       {'  '.join(f'{name}: {share:.1%}' for name, share in shares)}")

@@ -117,7 +117,7 @@ def idx_sha256(array: Bytes) -> str:
 
 
 def _open(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
+    return cast(IO[bytes], gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb"))
 
 
 def _read_header(stream: IO[bytes], path: Path) -> tuple[int, ...]:

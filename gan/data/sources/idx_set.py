@@ -16,6 +16,7 @@ from torchvision import datasets as torchvision_datasets
 from gan.base.errors import UserError
 from gan.data.files.download import DownloadError, download
 from gan.data.files.idx import Bytes, idx_sha256, read_images_and_labels
+from gan.data.files.names import find_file, near_misses
 from gan.data.split import LoadedData, Official, Split, cut
 
 FILES = (
@@ -45,6 +46,8 @@ class IdxSet:
     published: type[torchvision_datasets.MNIST]  # its mirrors and md5s are used, and its folder
     folders: tuple[str, ...]  # below the root, looked into after the root itself and torchvision's folder
     evaluator: str | None = None  # see LoadedData
+    elsewhere: tuple[str, ...] = ()  # see Dataset
+    root_is_given = False  # see Dataset
     instead = ""  # what the line about a failed download offers besides
 
     def __init__(self, counts: dict[str, int], held_out: int) -> None:
@@ -54,16 +57,19 @@ class IdxSet:
         self.looked_in = (Path(), self.download_folder, *map(Path, self.folders))
 
     def prepare(self, root: Path, source: str) -> None:
-        """Download the four files to torchvision's folder if the source asks for them and they are not there."""
+        """Download the four files to torchvision's folder if the source asks for them and they are not there.
+
+        A root that was given and holds files with nearly these names is refused: they may have been meant.
+        """
         if self.find_folder(root, source):
             return
-        if source == "idx":
+        if source == "idx" or (source == "auto" and self.root_is_given and near_misses(root, FILES)):
             raise UserError(self._nothing_found(root))
         try:
             download(self.published.resources, self.published.mirrors, root / self.download_folder)
         except DownloadError as error:
             self.download_failure = f"download failed: {error}"
-            if source == "download" or "embedded" not in self.sources:
+            if source == "download" or self.root_is_given or not self.elsewhere:
                 raise UserError(
                     f"{self.name}: {self.download_failure}; put {FILES[0]}[.gz] and its three companions into {root} "
                     f"by hand{self.instead}"
@@ -133,14 +139,10 @@ class IdxSet:
 
     def _nothing_found(self, root: Path) -> str:
         return (
-            f"{self.name}: no idx files in {root} (nor in its {', '.join(map(str, self.looked_in[1:]))}); "
+            f"{self.name}: no idx files in {root} (nor in its {', '.join(map(str, self.looked_in[1:]))})"
+            f"{near_misses(root, FILES)}; "
             f"put {FILES[0]}[.gz] and its three companions there, or point --data.root at them"
         )
-
-
-def find_file(folder: Path, name: str) -> Path:
-    """The raw file if it is there, else the gzipped one, there or not."""
-    return folder / name if (folder / name).exists() else folder / f"{name}.gz"
 
 
 def as_published(published: type[torchvision_datasets.MNIST], folder: Path, names: Iterable[str] = FILES) -> list[str]:
@@ -148,10 +150,10 @@ def as_published(published: type[torchvision_datasets.MNIST], folder: Path, name
     md5s, found = dict(published.resources), []
     for name in names:
         path = find_file(folder, name)
-        if path.name in md5s:  # not a raw one: torchvision has md5s of the .gz files only
+        if path.suffix.lower() == ".gz":  # torchvision has md5s of the .gz files only
             with path.open("rb") as stream:
                 md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False))
-            found += [name] if md5.hexdigest() == md5s[path.name] else []
+            found += [name] if md5.hexdigest() == md5s.get(f"{name}.gz") else []
     return found
 
 

@@ -33,6 +33,7 @@ class MNIST(IdxSet):
     published = torchvision_datasets.MNIST
     folders = ("mnist", "raw")
     evaluator = "mnist"
+    elsewhere = ("embedded",)
     instead = ", or use --data.source embedded (5,000 digits)"
 
     def __init__(self) -> None:
@@ -48,7 +49,7 @@ class MNIST(IdxSet):
         if source == "embedded":
             say("mnist: the 5,000 embedded digits, as asked for by --data.source embedded")
             return self._load_embedded(split)
-        if source == "auto" and self.find_folder(root, source) is None:
+        if source == "auto" and not self.root_is_given and self.find_folder(root, source) is None:
             loaded = self._load_embedded(split)
             say(box(_subset_warning(loaded.counts, root, self.download_failure)))
             return loaded

@@ -128,6 +128,50 @@ def test_sixteen_bit_grey_is_scaled():
     assert (decoded(content, 3) == decoded(content, 1)).all()
 
 
+def tiff(array):
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, "TIFF")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "top"), [("int32", 255), ("int32", 65535), ("uint16", 255), ("float32", 1), ("float32", 255)]
+)
+def test_pixels_of_more_than_8_bits_are_scaled_by_what_is_there(kind, top, tmp_path, capsys):
+    values = np.arange(256).reshape(16, 16) / 255 * top
+    content = tiff(values.astype(kind))
+    assert decoded(content, 1).ravel().tolist() == list(range(256))
+    for i in range(40):
+        (tmp_path / f"{i}.tif").write_bytes(tiff(np.roll(values.astype(kind), i)))
+    data = get(tmp_path, size=16)
+    assert data.provenance["scaled"] == {f"0 to {top:,}": 40}
+    said = capsys.readouterr().err
+    assert ("the largest value in each picture" in said) == (top < 65535)
+
+
+@pytest.mark.parametrize("odd", [-1.0, 65536.0, np.nan, np.inf])
+def test_pixels_without_a_known_range_are_unreadable(odd):
+    with pytest.raises(ValueError, match=r"outside 0 … 65,535; save it with 8 or 16 bits"):
+        decoded(tiff(np.full((8, 8), odd, np.float32)))
+
+
+def test_a_photo_of_24_megapixels_is_read():
+    ramp = np.linspace(0, 255, 6000).astype(np.uint8)[None].repeat(4000, 0)
+    for kind in ("JPEG", "PNG"):
+        Image.fromarray(ramp).save(stream := io.BytesIO(), kind)
+        picture = decode_picture(stream.getvalue(), side=32)
+        assert picture.size == ((750, 500) if kind == "JPEG" else (6000, 4000))
+        pixels = to_pixels(picture, (1, 32, 32))[0].astype(int)
+        small = np.asarray(Image.fromarray(ramp[:, 1000:5000]).resize((32, 32), Image.Resampling.LANCZOS)).astype(int)
+        assert np.abs(pixels - small).max() <= 2
+
+
+def test_the_bound_of_a_picture_is_told(monkeypatch):
+    monkeypatch.setattr("gan.data.files.pictures.MAX_PIXELS", 1000)
+    with pytest.raises(ValueError, match="40 x 40 pixels, at most 1,000 are allowed"):
+        decode_picture(png(noise(40)))
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
 def test_every_mode_shows_the_same_picture(mode):
     array = np.zeros((8, 8, 3), np.uint8)
@@ -184,15 +228,15 @@ BROKEN = {
     "text.png": (b"this is no picture", "no picture"),
     "cut.png": (png(noise(40))[:400], "truncated"),
     "empty.jpg": (b"", "empty"),
-    "giant.png": (giant_png(), "more than 16,777,216 pixels"),
-    "float.tif": (None, "not whole"),
+    "giant.png": (giant_png(), "more than 33,554,432 pixels"),
+    "float.tif": (None, "outside 0 … 65,535"),
 }
 
 
 def test_unreadable_pictures_are_left_out_and_said(pets, capsys):
     for name, (content, _) in BROKEN.items():
         if content is None:
-            Image.fromarray(np.ones((8, 8), np.float32)).save(pets / "dogs" / name)
+            Image.fromarray(np.full((8, 8), -1, np.float32)).save(pets / "dogs" / name)
         else:
             (pets / "dogs" / name).write_bytes(content)
     data = get(pets)

@@ -317,7 +317,7 @@ def test_a_folder_of_fonts_may_have_any_name(name, folder, few, monkeypatch, cap
     flags = (*TINY["MLPGAN"], *SMALL, *QUIET, "--trainer.max_steps=2", "--data.name=glyphs")
     assert gan("fit", *flags, f"--data.fonts={name}", "--run=run") == 0
     config = yaml.safe_load(Path("run", "config.yaml").read_text())
-    assert config["data"]["name"]["fonts"] == name
+    assert config["data"]["name"]["fonts"] == str(Path(name).absolute())
     assert "pythonpath" not in config  # nothing to import
     assert gan("resume", "run", "--trainer.max_steps=3") == 0
     assert gan("sample", "run", "--num=4", "--out=a.npz") == 0

@@ -14,6 +14,7 @@ import torch
 from torchvision.datasets import MNIST as Published  # noqa: N811
 
 from gan.base.errors import UserError
+from gan.data.datamodule import ImageDataModule
 from gan.data.files import download
 from gan.data.files.idx import encode_idx, read_idx
 from gan.data.sources import mnist
@@ -169,6 +170,70 @@ def test_layouts(tmp_path, small, below, zipped):
     loaded = get(tmp_path / "root")
     assert loaded.source == "idx"
     assert loaded.counts == {"train": 15, "held_out": 5, "test": 10}
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        lambda name: name.replace("-idx", ".idx"),
+        lambda name: name.upper(),
+        lambda name: name.replace("-", "_") + ".GZ",
+        lambda name: name.title() + ".gz",
+    ],
+)
+def test_the_spellings_of_other_programs_are_read(small, spelling):
+    expected = get(small)
+    for path in list(small.iterdir()):
+        target = small / spelling(path.stem)
+        content = path.read_bytes()
+        path.unlink()
+        target.write_bytes(content if target.suffix.lower() == ".gz" else gzip.decompress(content))
+    loaded = get(small)
+    assert loaded.source == "idx"
+    assert loaded.provenance == expected.provenance
+
+
+def given(root, source="auto"):
+    """As `get`, of a root that the user named."""
+    data = ImageDataModule(root=str(root), source=source)
+    data.prepare_data()
+    data.setup()
+    return data.loaded
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("other/train-images-idx3-ubyte", "did you mean .*root/other?"),
+        ("train-images-idx3-ubyte.zip", "it holds 'train-images-idx3-ubyte.zip', which is no name of these"),
+        ("train-image.idx", "it holds 'train-image.idx'"),
+        ("readme.txt", "download failed"),
+    ],
+)
+def test_a_root_that_was_given_is_never_replaced(file, says, tmp_path, offline):
+    path = tmp_path / "root" / file
+    path.parent.mkdir(parents=True)
+    path.write_text("x")
+    with pytest.raises(UserError, match=says) as caught:
+        given(tmp_path / "root")
+    assert str(tmp_path / "root") in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert given(tmp_path / "root", "embedded").source == "embedded"
+
+
+@pytest.mark.parametrize("source", ["auto", "idx"])
+def test_a_root_that_is_not_there_is_an_error(source, tmp_path, offline):
+    (tmp_path / "digits").mkdir()
+    with pytest.raises(UserError, match=r"digit: no such folder; did you mean .*digits\?; point --data.root at"):
+        given(tmp_path / "digit", source)
+    assert not (tmp_path / "digit").exists()
+
+
+def test_a_download_makes_a_root_that_was_given(tmp_path, small, serve):
+    serve(small, originals=small)
+    assert given(tmp_path / "new", "download").source == "idx"
+    (tmp_path / "empty").mkdir()
+    assert given(tmp_path / "empty").source == "idx"
 
 
 def test_modified_files_are_noted(small, capsys):

@@ -378,6 +378,35 @@ def test_without_anything_there_are_glyphs_and_it_is_said(few_glyphs, tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
+def test_a_root_that_was_given_is_never_replaced_by_glyphs(few_glyphs, tmp_path):
+    def given(root, source="auto"):
+        data = ImageDataModule("notmnist", root=str(root), source=source)
+        data.prepare_data()
+        data.setup()
+        return data
+
+    with pytest.raises(UserError, match=r"none: no such folder; point --data.root at"):
+        given(tmp_path / "none")
+    with pytest.raises(UserError, match=r"download failed"):
+        given(tmp_path)
+    (tmp_path / "notmnist_small.tar.gz").write_bytes(b"")
+    with pytest.raises(UserError, match=r"it holds 'notmnist_small.tar.gz', which is no name of these"):
+        given(tmp_path)
+    assert given(tmp_path, "glyphs").pinned["source"] == "glyphs"
+    fallen = ImageDataModule("notmnist")  # nobody gave a root
+    fallen.setup()
+    assert fallen.pinned["source"] == "glyphs"
+
+
+def test_options_make_other_protocols_and_the_plain_set_keeps_its_own(tmp_path):
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(encode_idx(IMAGES))
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(encode_idx(LABELS))
+    plain = get(tmp_path)
+    assert plain.sha256 == hashlib.sha256(repr(sorted(plain.files.items())).encode()).hexdigest()
+    options = ({"polarity": "normalise"}, {"duplicates": "remove"}, {"polarity": "normalise", "duplicates": "remove"})
+    assert len({plain.sha256, *(get(tmp_path, **each).sha256 for each in options)}) == 4
+
+
 def test_options_that_glyphs_lack(few_glyphs, tmp_path, capsys):
     """Refused where glyphs are asked for, said where they stand in."""
     for options in ({"polarity": "normalise"}, {"duplicates": "remove"}):

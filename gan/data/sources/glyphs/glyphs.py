@@ -52,6 +52,7 @@ class Glyphs:
     class_names = tuple(LETTERS)
     sources = ("auto", "matplotlib", "fonts")
     splits = ("family", "full")
+    paths = ("fonts",)  # see Dataset
 
     def __init__(self, *, fonts: str | None = None, inverted: float = 0.0) -> None:
         if not 0 <= inverted <= 1:

@@ -20,10 +20,11 @@ from gan.base.errors import UserError
 from gan.base.notes import box, say
 from gan.data.files.download import DownloadError, download
 from gan.data.files.idx import idx_sha256, read_images_and_labels
+from gan.data.files.names import find_file, near_misses
 from gan.data.sources.fashion_mnist import FashionMNIST
 from gan.data.sources.glyphs.fonts import MATPLOTLIB_FAMILIES
 from gan.data.sources.glyphs.glyphs import Glyphs
-from gan.data.sources.idx_set import FILES, as_published, find_file
+from gan.data.sources.idx_set import FILES, as_published
 from gan.data.sources.mnist import OFFICIAL_SHA256 as DIGITS_SHA256
 from gan.data.sources.notmnist.archive import read_archive
 from gan.data.sources.notmnist.cache import cached
@@ -42,6 +43,7 @@ MIRRORS = ["https://commondatastorage.googleapis.com/books1000/", "http://yarosl
 DOWNLOADED = "notMNIST_small.tar.gz"  # 8,458,043 bytes
 FOLDERS = ("notMNIST", "notmnist", "not_mnist", ".")  # below the root; itself last, as it may hold another set's files
 UNPACKED = ("notMNIST_small", "notMNIST_large", ".")  # below each of these
+WANTED = (*FILES, *ARCHIVES)  # files that may lie in these folders
 CACHE = "notMNIST_cache"
 MAX_IDX_BYTES = 2**29  # the large set's images have 414,825,376
 
@@ -62,6 +64,8 @@ class NotMNIST:
     class_names = tuple(LETTERS)
     sources = ("auto", "idx", "folder", "archive", "download", "glyphs")
     splits = ("hash", "full")
+    elsewhere = ("glyphs",)  # see Dataset
+    root_is_given = False  # see Dataset
 
     def __init__(
         self,
@@ -77,12 +81,14 @@ class NotMNIST:
         if source == "glyphs":
             return self._refuse_glyphs_options()
         found = find(root, source)
+        if found is None and source == "auto" and self.root_is_given and near_misses(root, WANTED):
+            raise UserError(_nothing_found(root, source))
         if found is None and source in ("auto", "download"):
             try:
                 download([(DOWNLOADED, ARCHIVES[DOWNLOADED])], MIRRORS, root)
             except DownloadError as error:
                 self.download_failure = f"download failed: {error}"
-                if source == "auto":
+                if source == "auto" and not self.root_is_given:
                     return
                 raise UserError(
                     f"notmnist: {self.download_failure}; put {DOWNLOADED} into {root} by hand, or use "
@@ -102,7 +108,7 @@ class NotMNIST:
         if source == "glyphs":
             self._refuse_glyphs_options()
         found = None if source == "glyphs" else find(root, source)
-        if found is None and source in ("auto", "glyphs"):
+        if found is None and (source == "glyphs" or (source == "auto" and not self.root_is_given)):
             return self._glyphs(root, source, split)
         if found is None:
             raise UserError(_nothing_found(root, source))
@@ -111,6 +117,8 @@ class NotMNIST:
         if not all(arranged.counts.values()):
             counts = ", ".join(f"{part} {count}" for part, count in arranged.counts.items())
             raise UserError(f"{found[1]}: too few images: {counts}, each part needs one; is the set complete?")
+        options = {"polarity": self.polarity, "duplicates": self.duplicates}
+        processing = {option: value for option, value in options.items() if value != "keep"}
         images, labels = torch.from_numpy(arranged.images)[:, None], torch.from_numpy(arranged.labels).long()
         return LoadedData(
             self.name,
@@ -121,6 +129,7 @@ class NotMNIST:
             official=letters.official,
             held_out_is_trained_on=split == "full",
             evaluator="notmnist",
+            processing=processing,
             about={
                 "unreadable": letters.unreadable,
                 "polarity": self.polarity,
@@ -258,13 +267,14 @@ def _md5_and_sha256(path: Path) -> tuple[str, str]:
 
 def _nothing_found(root: Path, source: str) -> str:
     needed = {
+        "auto": f"idx files, folders A to J of PNGs, {' or '.join(ARCHIVES)}",
         "idx": "idx files (t10k-images-idx3-ubyte[.gz] and its companion, or the pair of train)",
         "folder": "folders A to J of PNGs",
         "archive": " or ".join(ARCHIVES),
         "download": DOWNLOADED,
     }[source]
     return (
-        f"notmnist: no {needed} in {root} (nor in its {', '.join(FOLDERS[:-1])}); "
+        f"notmnist: no {needed} in {root} (nor in its {', '.join(FOLDERS[:-1])}){near_misses(root, WANTED)}; "
         "put them there, or point --data.root at them"
     )
 

@@ -1,0 +1,115 @@
+"""A run's data are pinned: root, source and checksums are recorded, and later commands use these or stop."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gan.base.choices import named
+from gan.base.errors import UserError
+from gan.base.notes import say
+from gan.data.datamodule import ImageDataModule
+from gan.data.dataset import DATASETS, LoadedData, importable, source_again
+from gan.runs.checkpoint import read_checkpoint, refuse_foreign
+from gan.runs.config import Part, read_config
+from gan.runs.directory import CONFIG
+from gan.runs.plan import complete_data, recorded_data
+from gan.runs.reader import Run, run_of
+
+
+def with_recorded_source(config: Part, recorded: Mapping[str, Any]) -> Part:
+    """Return a run's own file with the source that `recorded` says was used, where the file says `auto`.
+
+    Runs of older versions wrote what was asked for.
+    """
+    data = recorded_data(config)
+    if data.get("source", "auto") != "auto" or not recorded:
+        return config
+    sources = getattr(named((data.get("name") or {}).get("name", "mnist"), DATASETS, "data.name"), "sources", ())
+    source = source_again(sources, "auto", str(recorded.get("source")), str(recorded.get("name")))
+    return replace(config, tree=config.tree | {"data": {**config.tree.get("data", {}), "source": source}})
+
+
+def recorded_images(run: Run) -> dict[str, Any]:
+    """Return what a run's last start or resumption recorded of its images. Empty if it recorded nothing."""
+    data = run.provenance[-1].get("data") if run.provenance else None
+    return data if isinstance(data, dict) else {}
+
+
+def refuse_useless_root(settings: Mapping[str, Any], where: str) -> None:
+    """Raise UserError for a root that was given to a source that does not look into it."""
+    if settings["source"] in getattr(named(settings["name"]["name"], DATASETS, "data.name"), "elsewhere", ()):
+        raise UserError(
+            f"--data.root: {where} has the images of --data.source={settings['source']}, which lie in no folder; "
+            "remove the flag"
+        )
+
+
+def refuse_other_images(recorded: Mapping[str, Any], loaded: LoadedData, root: Path, where: str) -> None:
+    """Raise UserError unless the images are those that were recorded."""
+    before, now = recorded.get("data_sha256"), loaded.sha256
+    if before is None:  # older entries and checkpoints name the files alone
+        before, now = dict(recorded.get("files") or {}), dict(loaded.files)  # type: ignore[assignment]
+        if before.keys() == {"training images"}:  # of a checkpoint, for a set without files
+            now = {"training images": loaded.train.sha256}  # type: ignore[assignment]
+    if before and before != now:
+        raise UserError(
+            f"{where}: was trained on other images than those of {loaded.name} from {loaded.source} under {root}; "
+            "give --data.root=DIR, the folder that holds the same files"
+        )
+
+
+def images_to_measure(
+    path: str | Path, file: Path, place: Mapping[str, Any], allow_import: Collection[str] = ()
+) -> tuple[ImageDataModule, ImageDataModule]:
+    """Return the images that a generator was trained on, and those that it is measured on: mostly the same.
+
+    `path` is a run or a file, and `file` the generator in it. `place` is {root, source}, both optional. A root alone
+    says where the run's images are now. Another source than the run's names other images of the same data set. Raises
+    UserError if the run's images are not those that were recorded.
+    """
+    if (run := run_of(path)) is not None:
+        where, recorded = str(run.directory), recorded_images(run)
+        config = with_recorded_source(read_config(run.directory / CONFIG), recorded)
+        refuse_foreign(importable(config.tree.get("data", {}).get("name")), allow_import, str(path), called=True)
+        settings = complete_data({"name": {}, **recorded_data(config)})
+    else:
+        where, recorded = str(file), _of_checkpoint(file)
+        source = source_again(DATASETS[recorded["name"]].sources, "auto", recorded["source"], recorded["name"])
+        settings = complete_data({"name": {"name": recorded["name"]}, "source": source})
+    elsewhere = place.get("source") not in (None, settings["source"])
+    if not elsewhere and place.get("root") is not None:
+        refuse_useless_root(settings, where)
+        settings["root"] = place["root"]
+    try:
+        own = _read(settings)
+        refuse_other_images(recorded, own.loaded, own.root, where)
+    except UserError as error:
+        why = " (the run's own images are needed to see which of the others were trained on)" if elsewhere else ""
+        raise UserError(f"{error}{why}") from None
+    if not elsewhere:
+        return own, own
+    images = _read(own.pinned | dict(place))
+    if images.loaded.sha256 != own.loaded.sha256:
+        say(
+            f"note: measured on {images.loaded.name} from {images.loaded.source}, not on the run's own images from "
+            f"{own.loaded.source}; the row has `source: {images.loaded.source}`"
+        )
+    return own, images
+
+
+def _read(settings: Mapping[str, Any]) -> ImageDataModule:
+    images = ImageDataModule(**settings)
+    images.prepare_data()
+    images.setup()
+    return images
+
+
+def _of_checkpoint(file: Path) -> dict[str, Any]:
+    """Return what a checkpoint outside any run says of its images: name, source and files."""
+    state = {} if file.suffix == ".safetensors" else read_checkpoint(file).get("ImageDataModule") or {}
+    if not isinstance(state, dict) or state.get("name") not in DATASETS or not isinstance(state.get("source"), str):
+        raise UserError(
+            f"{file}: lies in no run, and does not say which images it was trained on; give the run, or a file in it"
+        )
+    return state

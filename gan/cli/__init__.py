@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(_dispatch(words))
     except UserError as error:
         print(f"gan: error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.code)
     except KeyboardInterrupt:
         print("gan: interrupted", file=sys.stderr)
         sys.exit(130)

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any, Literal
 from typing import Protocol as Interface
 
@@ -10,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from gan.base.errors import UserError
+from gan.base.processes import on_every_rank
 from gan.data.split import LoadedData
 from gan.measure.extractors import evaluator_of, load_classifier, not_measured
 from gan.measure.frechet import METRIC, VERSION
 from gan.measure.protocol import Protocol
-from gan.measure.scorer import ImageScorer
+from gan.measure.scorer import ImageScorer, classified
 from gan.parts.networks.layers import has_batch_statistics, normalises_by_batch
 
 # Selection looks at held-out training images, the report at test images, and each has its own noise stream. So the luck
@@ -28,8 +30,11 @@ class Sampler(Interface):
     generator: nn.Module
     weights: str  # `raw` or `ema`
 
-    def sample(self, num: int, seed: int = 0, purpose: str = "samples") -> Tensor:
-        """uint8 images (num, C, H, W) from the noise stream (purpose, seed)."""
+    def sample(self, num: int, seed: int = 0, purpose: str = "samples", *, share: tuple[int, int]) -> Tensor:
+        """uint8 images (num, C, H, W) from the noise stream (purpose, seed), but only those of a share (r, n)."""
+
+    def places(self, num: int, share: tuple[int, int]) -> Tensor:
+        """Where these images stand among the `num`."""
 
     def labels(self, num: int) -> Tensor | None:
         """The class that each image was drawn for, (num or more,); None for an unconditional generator."""
@@ -37,6 +42,9 @@ class Sampler(Interface):
 
 class Measurement:
     """Scores generators against the real images of one role. The statistics of these are computed once.
+
+    Several processes may measure together: each draws and classifies its share of the fakes. Each image's batch is that
+    of one process. Only the processes that ask for scores know the real images' statistics.
 
     Raises UserError for data that name no evaluator.
 
@@ -54,8 +62,12 @@ class Measurement:
             raise UserError(not_measured(data))
         self.evaluator = evaluator
         self.classifier = load_classifier(evaluator.name).to(device)
-        real = data.held_out if role == "selection" else data.test
-        self.scorer = ImageScorer(self.classifier, real.images, data.train.images)
+
+    @cached_property
+    def scorer(self) -> ImageScorer:
+        """What compares with the real images."""
+        real = self.data.held_out if self.role == "selection" else self.data.test
+        return ImageScorer(self.classifier, real.images, self.data.train.images)
 
     @property
     def floor(self) -> float:
@@ -64,11 +76,30 @@ class Measurement:
 
     def __call__(self, sampler: Sampler, noise_seed: int = 0) -> dict[str, Any]:
         """A row of `metrics.jsonl`: scores and protocol. A generator with non-finite weights gets the `fid` NaN."""
+        return self.row(sampler, *self.seen(sampler, noise_seed), noise_seed)
+
+    def seen(self, sampler: Sampler, noise_seed: int = 0, rank: int = 0, world_size: int = 1) -> tuple[Tensor, Tensor]:
+        """Features and logits of all fakes. Several ranks draw a share each: collective, and where one fails all do."""
+
+        def share() -> tuple[Tensor, Tensor]:
+            purpose = f"{self.role} noise"
+            fakes = sampler.sample(self.num_samples, noise_seed, purpose=purpose, share=(rank, world_size))
+            return classified(self.classifier, fakes)
+
+        if world_size == 1:
+            return share()
+        shares = [torch.cat(parts) for parts in zip(*on_every_rank(share), strict=True)]
+        order = torch.cat([sampler.places(self.num_samples, (r, world_size)) for r in range(world_size)]).argsort()
+        features, logits = (whole[order] for whole in shares)
+        return features, logits
+
+    def row(self, sampler: Sampler, features: Tensor, logits: Tensor, noise_seed: int = 0) -> dict[str, Any]:
+        """A row of `metrics.jsonl`, from what `seen` gives."""
         state = [tensor for tensor in sampler.generator.state_dict().values() if tensor.is_floating_point()]
         finite = all(bool(tensor.isfinite().all()) for tensor in state)
-        fakes = sampler.sample(self.num_samples, noise_seed, purpose=f"{self.role} noise")
         labels = sampler.labels(self.num_samples)
-        scores = asdict(self.scorer.score(fakes, None if labels is None else labels[: self.num_samples]))
+        labels = None if labels is None else labels[: self.num_samples]
+        scores = asdict(self.scorer.scores(features, logits, labels))
         del scores["num_fake"]
         if not finite:
             scores["fid"] = math.nan

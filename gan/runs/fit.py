@@ -39,6 +39,7 @@ def fit(
     seed_everything: int | None = None,
     run: str | Path | None = None,
     overwrite: bool = False,
+    alone: bool = False,
 ) -> Outcome:
     """Train a new run: `gan.fit("mlp_gan", recipe={"prior": "uniform"}, trainer={"max_steps": 2000})`.
 
@@ -59,12 +60,15 @@ def fit(
         seed_everything: the run's seed. The default is that of the configs, or 1.
         run: the directory. The default is that of the configs, or runs/<config>/<variant>/seed_<n>.
         overwrite: empty a used run directory first.
+        alone: train in this process alone, whatever a launcher (torchrun, srun) has put into the environment.
     """
     given = {name: value for name, value in locals().items() if name in KEYS}
+    if alone:
+        given["trainer"] = _by_itself(trainer)
     sources = _sources(config, given, recipe)
     from gan.runs.training import start  # torch takes seconds to import
 
-    return start(sources, overwrite)
+    return start(sources, overwrite, alone=alone)
 
 
 def configuration(
@@ -75,6 +79,12 @@ def configuration(
     from gan.runs.plan import plan
 
     return plan(sources).tree
+
+
+def _by_itself(trainer: Section | None) -> dict[str, Any]:
+    from gan.runs.world import by_itself  # torch takes seconds to import
+
+    return by_itself(trainer)
 
 
 def _sources(config: str | Path | Sequence[str | Path], given: Mapping[str, Any], recipe: Section | None) -> list[Part]:
@@ -94,13 +104,18 @@ def resume(
     evaluation: Section | None = None,
     checkpoints: Section | None = None,
     allow_import: Collection[str] = (),
+    other_world_size: bool = False,
+    alone: bool = False,
 ) -> Outcome:
     """Go on with a run from its last checkpoint: `gan.resume("runs/…", trainer={"max_steps": 20_000})`.
 
     Arguments are as in `fit`. Of `data` only the root may be given. Recipe, data set and seeds stay. `allow_import`
-    names packages outside `gan` that the run's code may come from. Raises UserError, in one line, for a mistake.
+    names packages outside `gan` that the run's code may come from. With `other_world_size` another number of processes
+    than before may go on, which is not bit for bit. Raises UserError, in one line, for a mistake.
     """
     given = {name: value for name, value in locals().items() if name in KEYS and name != "run" and value is not None}
+    if alone:
+        given["trainer"] = _by_itself(trainer)
     directory = Path(run)
     file = directory / CONFIG
     if not file.is_file():
@@ -112,7 +127,7 @@ def resume(
         raise UserError(f"{file}: not a run's configuration; restore the file that gan fit wrote")
     from gan.runs.training import go_on  # torch takes seconds to import
 
-    return go_on(directory, recorded, change, allow_import)
+    return go_on(directory, recorded, change, allow_import, other_world_size, alone)
 
 
 def refuse_changes(keys: Iterable[str]) -> None:

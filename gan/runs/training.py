@@ -18,7 +18,7 @@ from gan.engine.building import refuse_for_trainer
 from gan.engine.formats import recorded_format, recorded_recipe
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
-from gan.engine.saving import KEY
+from gan.engine.saving import KEY, refuse_other_world_size
 from gan.runs import directory as run_directory
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.callbacks.hyperparameters import Hyperparameters
@@ -31,6 +31,7 @@ from gan.runs.objects import named_classes
 from gan.runs.plan import CALLBACKS, Plan, plan
 from gan.runs.process import as_in_a_process_of_its_own
 from gan.runs.provenance import provenance
+from gan.runs.ranks import Ranks
 from gan.runs.trainer import build_trainer, checked
 
 EXPECTED_WARNINGS = (
@@ -50,21 +51,27 @@ class Run(NamedTuple):
     data: ImageDataModule
 
 
-def start(sources: Sequence[Part], overwrite: bool) -> Outcome:
+def start(sources: Sequence[Part], overwrite: bool, alone: bool = False) -> Outcome:
     """Train a new run."""
-    with as_in_a_process_of_its_own():
+    with as_in_a_process_of_its_own(alone):
         whole = plan(sources)
         directory = Path(whole.tree["run"])
         run = _build(whole, directory, first_step=None)
-        refuse_for_trainer(run.trainer, run.model, whole.recipe)  # before a directory is made, or emptied
         if run.trainer.is_global_zero:
             run_directory.create(directory, whole.tree, overwrite)
         return _train(run, whole, directory, checkpoint=None)
 
 
-def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collection[str]) -> Outcome:
+def go_on(
+    directory: Path,
+    recorded: Part,
+    change: Part,
+    allow_import: Collection[str],
+    other_world_size: bool = False,
+    alone: bool = False,
+) -> Outcome:
     """Go on with a run from its last checkpoint."""
-    with as_in_a_process_of_its_own():
+    with as_in_a_process_of_its_own(alone):
         config = directory / run_directory.CONFIG
         _refuse_foreign_code(recorded.tree, allow_import, str(config))
         if not allow_import:  # with it, code is imported from where the run found it
@@ -86,7 +93,10 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
         if isinstance(last, int) and step >= last > -1:
             advice = f"to go on give --trainer.max_steps N with N > {step}"
             raise UserError(f"{directory} has done its {step} steps; {advice}")
-        return _train(_build(whole, directory, first_step=step), whole, directory, checkpoint)
+        run = _build(whole, directory, first_step=step)
+        run.model.other_world_size = other_world_size
+        refuse_other_world_size(run.model, content[KEY], run.trainer.world_size)  # before anything is launched
+        return _train(run, whole, directory, checkpoint)
 
 
 def _refuse_foreign_code(tree: dict[str, Any], allow_import: Collection[str], where: str) -> None:
@@ -110,13 +120,14 @@ def _build(whole: Plan, directory: Path, first_step: int | None) -> Run:
     tree = whole.tree
     arguments = checked(tree["trainer"], directory, first_step)
     callbacks: list[pl.Callback] = [callback(**tree[section]) for section, callback in CALLBACKS.items()]
-    callbacks += [Hyperparameters(), Interrupt()]
+    callbacks += [Ranks(), Hyperparameters(), Interrupt()]
     if arguments.get("enable_progress_bar") in (None, True):
         callbacks.append(Progress())
     pl.seed_everything(tree["seed_everything"], workers=True, verbose=False)
     data = ImageDataModule(**tree["data"])
     model = whole.variant(whole.recipe, data.image_shape, data.num_classes, tree["seeds"])
     trainer = build_trainer(arguments, callbacks, directory)
+    refuse_for_trainer(trainer, model, whole.recipe)  # before anything is launched, read or written
     if trainer.is_global_zero:  # so mistakes show early; Lightning prepares the data for other processes, once a node
         data.prepare_data()
         data.setup()
@@ -128,7 +139,8 @@ def _train(run: Run, whole: Plan, directory: Path, checkpoint: Path | None) -> O
     # The run is recorded after everything is restored. So a refused resumption changes no file.
     record = LambdaCallback(on_train_start=lambda trainer, model: _record(run, whole.tree, directory, checkpoint))
     trainer.callbacks.insert(0, record)  # type: ignore[attr-defined]
-    with warnings.catch_warnings():
+    ranks = next(c for c in trainer.callbacks if isinstance(c, Ranks))  # type: ignore[attr-defined]
+    with ranks.watched(trainer), warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=message)
         try:
@@ -167,6 +179,8 @@ def _record(run: Run, tree: dict[str, Any], directory: Path, checkpoint: Path | 
     entry = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_from": checkpoint.name if checkpoint else None,
+        "processes": trainer.world_size,
+        **({"processes_before": model.world_size_before} if model.world_size_before else {}),  # not bit for bit
         **provenance(type(model), run.data.loaded.provenance, model.device, str(trainer.precision)),
     }
     run_directory.write_provenance(directory, entry)

@@ -15,13 +15,15 @@ def run(words: list[str]) -> int:
     if "--help" in words or "-h" in words:
         _help()
         return 0
-    flags = parse_flags(words, words=("config",), switches=("overwrite", "print_config"))
+    flags = parse_flags(words, words=("config",), switches=("overwrite", "alone", "print_config"))
     configs = flags.words["config"]
     if "print_config" in flags.switches:
         tree = runs.configuration(configs, **flags.tree)
         print(to_yaml(tree), end="")
         return 0
-    return say(runs.fit(configs, **flags.tree, overwrite="overwrite" in flags.switches))
+    return say(
+        runs.fit(configs, **flags.tree, overwrite="overwrite" in flags.switches, alone="alone" in flags.switches)
+    )
 
 
 def _help() -> None:

@@ -26,11 +26,15 @@ def stream(name: str, *parts: int, device: torch.device | str = "cpu") -> torch.
 
 
 class Streams:
-    """The generators that training draws from, of one process."""
+    """The generators that training draws from, of one process.
 
-    def __init__(self, seeds: Seeds, rank: int, device: torch.device) -> None:
-        self.noise = stream("training noise", seeds.noise, rank, device=device)  # latents, augmentations, penalties
-        self.dropout = stream("dropout", seeds.dropout, rank, device=device)
+    `anew` names the step from which another number of processes goes on. There the streams are other ones.
+    """
+
+    def __init__(self, seeds: Seeds, rank: int, device: torch.device, *anew: int) -> None:
+        # latents, augmentations, penalties
+        self.noise = stream("training noise", seeds.noise, rank, *anew, device=device)
+        self.dropout = stream("dropout", seeds.dropout, rank, *anew, device=device)
 
     def hand_to(self, module: nn.Module) -> None:
         """Give the dropout stream to every part of a module that has a `mask_stream`."""
@@ -60,14 +64,14 @@ def drawing_from(name: str, *parts: int) -> AbstractContextManager[None]:
     return _seeded(stream_seed(name, *parts))
 
 
-def part_processes(seeds: Seeds, run_seed: int, rank: int) -> None:
+def part_processes(seeds: Seeds, run_seed: int, rank: int, *anew: int) -> None:
     """Seed the global random state for modules that draw masks from it, such as nn.Dropout.
 
     Lightning seeds all processes alike, so that their masks would be equal. The first process keeps the state that it
     has, which the run's seed set, unless dropout has a seed of its own.
     """
-    if rank or seeds.dropout != run_seed:
-        torch.manual_seed(stream_seed("global", seeds.dropout, rank))
+    if rank or anew or seeds.dropout != run_seed:
+        torch.manual_seed(stream_seed("global", seeds.dropout, rank, *anew))
 
 
 def global_random_state(device: torch.device) -> Tensor:

@@ -23,6 +23,7 @@ Train a GAN. Later configs and flags win, key by key; null removes a key. Values
   --seeds.SOURCE=N                  another seed for init, order, noise or dropout alone
   --run DIR                         default runs/<config>/<variant>/seed_<n>
   --overwrite                       empty a used run directory first
+  --alone                           one process, whatever torchrun or srun put into the environment
   --print_config                    print the resolved configuration, every recipe field, and stop
 
 Ctrl-C finishes the update, saves and exits; `gan resume RUN` goes on.
@@ -37,6 +38,8 @@ Go on with a run from its last checkpoint, bit for bit where it stopped.
                              checkpoints may change
   --data.root=DIR            and so may the place of the same files; recipe, data set and seed may not
   --allow-import PACKAGE     import the run's own code from this package outside gan
+  --other-world-size         go on with another number of processes (trainer.devices), not bit for bit
+  --alone                    one process, whatever torchrun or srun put into the environment
 """
 
 DATA_HELP = """\

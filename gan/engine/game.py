@@ -85,6 +85,8 @@ class AdversarialModule(pl.LightningModule):
         self.needs_labels = any(map(reads_labels, self.children())) or names_classes(self.recipe)
         self._concatenates = not has_batch_statistics(self.discriminator)
         self._restored: dict[str, Any] | None = None  # a checkpoint's state, kept until the first batch
+        self.other_world_size = False  # may another number of processes go on than wrote the checkpoint?
+        self.world_size_before: int | None = None  # that number, if another one went on
         halved = self.recipe.discriminator_update == "real_then_fake"
         if halved and type(self).discriminator_loss is not AdversarialModule.discriminator_loss:
             raise UserError("recipe.discriminator_update: real_then_fake halves the recipe's loss; here D has its own")

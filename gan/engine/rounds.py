@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from gan.base.choices import is_number
@@ -84,3 +85,8 @@ class Round:
         """Set the latent of this process from the state. Its device is known later than the rest of the state."""
         if state["latent"] is not None:
             self.latent = state["latent"][rank].to(device)
+
+    def share_latent(self, state: dict[str, Any], rank: int, world_size: int, device: Any) -> None:
+        """Set this process's part of the latents, where another number of processes goes on."""
+        if state["latent"] is not None:
+            self.latent = torch.cat(list(state["latent"])).chunk(world_size)[rank].to(device)

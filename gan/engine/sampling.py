@@ -97,15 +97,28 @@ class Sampler(nn.Module):
         """Return images (N, C, H, W) in `output_range` from latents (N, latent_dim)."""
         return self.generator(latent, labels)
 
-    def sample(self, num: int, seed: int = 0, purpose: str = "samples", label: int | Tensor | None = None) -> Tensor:
+    def sample(
+        self,
+        num: int,
+        seed: int = 0,
+        purpose: str = "samples",
+        label: int | Tensor | None = None,
+        share: tuple[int, int] = (0, 1),
+    ) -> Tensor:
         """Return uint8 images (num, C, H, W), drawn in evaluation mode from the noise stream (purpose, seed).
 
         A conditional generator draws image i of class `label`, or of `label[i]`, or by default of class i mod
         `num_classes`. A grid of `num_classes` columns then has one class in each column. Weights, modes and training
-        streams do not change. Image i does not depend on how many images are asked for.
+        streams do not change. Image i does not depend on how many images are asked for. With `share` (r, n) only every
+        n-th block of them is returned, from block r on: the part of rank r of n. Its images are at the places
+        `places(num, share)`.
         """
         noise = stream(purpose, seed)
-        return self._images(num, lambda: self.prior((self.block, self.latent_dim), noise), label)
+        return self._images(num, lambda: self.prior((self.block, self.latent_dim), noise), label, share)
+
+    def places(self, num: int, share: tuple[int, int]) -> Tensor:
+        """Return the places, among `num` images, of those that `sample` gives for a share."""
+        return torch.cat([torch.arange(0), *torch.arange(num).split(self.block)[share[0] :: share[1]]])
 
     def interpolate(self, rows: int, columns: int = 10, seed: int = 0, label: int | None = None) -> Tensor:
         """Return uint8 images (rows * columns, C, H, W). Each row walks from one latent to another by the prior's rule.
@@ -123,19 +136,23 @@ class Sampler(nn.Module):
             return self._images(len(latents), lambda: next(blocks), classes)
         return self._images(len(latents), lambda: next(blocks), label)
 
-    def _images(self, num: int, draw: Callable[[], Tensor], label: int | Tensor | None) -> Tensor:
-        """Return `num` uint8 images. `draw` gives latents in blocks (block, latent_dim); the last block is cut."""
+    def _images(
+        self, num: int, draw: Callable[[], Tensor], label: int | Tensor | None, share: tuple[int, int] = (0, 1)
+    ) -> Tensor:
+        """Return a share of `num` uint8 images. `draw` gives latents in blocks (block, latent_dim); the last is cut."""
         whole_number(num, "num", least=1)
         labels = self.labels(num, label)
         device = next(self.generator.parameters()).device
         blocks = []
         with evaluating(self.generator):
-            for start in range(0, num, self.block):
-                latent = draw()
+            for number, start in enumerate(range(0, num, self.block)):
+                latent = draw()  # also for blocks of other shares, so that the noise is that of the place
+                if number % share[1] != share[0]:
+                    continue
                 latent = latent if self.by_batch else latent[: num - start]
                 given = None if labels is None else labels[start : start + len(latent)].to(device)
                 blocks.append(to_uint8(self(latent.to(device), given)[: num - start], self.output_range).cpu())
-        return torch.cat(blocks)
+        return torch.cat(blocks) if blocks else torch.empty(0, dtype=torch.uint8)
 
     def labels(self, num: int, label: int | Tensor | None = None) -> Tensor | None:
         """Return labels for whole blocks of images, so for some more than `num`; None if the generator reads none."""

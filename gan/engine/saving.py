@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gan.base.errors import UserError
 from gan.base.seeds import Seeds
-from gan.base.streams import global_random_state, set_global_random_state
+from gan.base.streams import Streams, global_random_state, part_processes, set_global_random_state
 from gan.engine.formats import FORMAT, upgraded_state
 
 if TYPE_CHECKING:
@@ -50,14 +50,29 @@ def take_state(module: "AdversarialModule", checkpoint: dict[str, Any]) -> dict[
     return state
 
 
-def go_on(module: "AdversarialModule", state: dict[str, Any]) -> None:
-    """Set this process's streams and latent to those of the checkpoint. UserError if they do not fit."""
-    saved, world_size = state["streams"]["noise"], module.trainer.world_size
-    if len(saved) != world_size:
+def refuse_other_world_size(module: "AdversarialModule", state: dict[str, Any], world_size: int) -> None:
+    """Raise UserError if other processes would go on than wrote the checkpoint, unless the module allows it."""
+    before = len(state["random"])
+    if before != world_size and not module.other_world_size:
         raise UserError(
-            f"the checkpoint was written by {len(saved)} processes and cannot go on with {world_size}; "
-            "use as many devices as before"
+            f"the checkpoint was written by {before} processes and does not go on bit for bit with {world_size}; "
+            "use as many devices as before, or give --other-world-size"
         )
+
+
+def go_on(module: "AdversarialModule", state: dict[str, Any]) -> None:
+    """Set this process's streams and latent to those of the checkpoint. UserError if they do not fit.
+
+    Another number of processes takes new streams, named after the step: nothing that was drawn before is drawn again.
+    """
+    saved, world_size = state["streams"]["noise"], module.trainer.world_size
+    refuse_other_world_size(module, state, world_size)
+    if len(saved) != world_size:
+        module.world_size_before = len(saved)
+        module.streams = Streams(module.seeds, module.global_rank, module.device, module.global_step)
+        module.streams.hand_to(module)
+        module.round.share_latent(state["round"], module.global_rank, world_size, module.device)
+        return
     if saved[0].shape != module.streams.noise.get_state().shape:
         device = module.device.type
         raise UserError(f"the checkpoint's noise stream is not of a {device} device; resume where it ran")
@@ -67,4 +82,7 @@ def go_on(module: "AdversarialModule", state: dict[str, Any]) -> None:
 
 def go_on_at_the_first_batch(module: "AdversarialModule", state: dict[str, Any]) -> None:
     """Set the global random state. It is set last, since what Lightning does before may still move it."""
-    set_global_random_state(state["random"][module.global_rank], module.device)
+    if module.world_size_before:
+        part_processes(module.seeds, module.run_seed, module.global_rank, module.global_step)
+    else:
+        set_global_random_state(state["random"][module.global_rank], module.device)

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from gan.base.errors import UserError
 from gan.base.notes import say
+from gan.base.processes import on_every_rank
 from gan.data.split import LoadedData, Split, count_shared
 from gan.measure.extractors import evaluator_of, load_classifier, not_measured
 from gan.measure.frechet import METRIC, VERSION
 from gan.measure.protocol import Protocol
-from gan.measure.scorer import MAX_FLOOR_IMAGES, ImageScorer
+from gan.measure.scorer import MAX_FLOOR_IMAGES, ImageScorer, classified
 from gan.measure.shares import alike, in_shares_of
 from gan.parts.networks.layers import has_batch_statistics, normalises_by_batch
 
@@ -33,12 +34,25 @@ class Sampler(Interface):
 
     num_classes: int  # that the generator reads; 0 for an unconditional one
 
-    def sample(self, num: int, seed: int = 0, purpose: str = "samples", label: int | Tensor | None = None) -> Tensor:
-        """uint8 images (num, C, H, W) from the noise stream (purpose, seed), of the classes `label` (num,)."""
+    def sample(
+        self,
+        num: int,
+        seed: int = 0,
+        purpose: str = "samples",
+        label: int | Tensor | None = None,
+        share: tuple[int, int] = (0, 1),
+    ) -> Tensor:
+        """uint8 images (num, C, H, W) of the noise (purpose, seed) and classes `label`, but only those of a share."""
+
+    def places(self, num: int, share: tuple[int, int]) -> Tensor:
+        """Where the images of a share (r, n) stand among the `num`."""
 
 
 class Measurement:
     """Scores generators against the real images of one role. The statistics of these are computed once.
+
+    Several processes may measure together: each draws and classifies its share of the fakes. Each image's batch is that
+    of one process. Only the processes that ask for scores know the real images' statistics.
 
     Raises UserError for data that name no evaluator.
 
@@ -65,14 +79,24 @@ class Measurement:
         self.evaluator = evaluator
         self.classifier = load_classifier(evaluator.name).to(device)
         self.real = data.held_out if role == "selection" else data.test
-        self.scorer = ImageScorer(self.classifier, self.real.images, data.train.images)
         self.real_trained_on = role == "selection" and data.held_out_is_trained_on
-        self.real_in_training = count_shared(self.real.images, (trained_on or data.train).images)
-        if self.real_in_training and not self.real_trained_on:
+        self.trained_on = trained_on or data.train
+
+    @cached_property
+    def scorer(self) -> ImageScorer:
+        """What compares with the real images."""
+        return ImageScorer(self.classifier, self.real.images, self.data.train.images)
+
+    @cached_property
+    def real_in_training(self) -> int:
+        """How many of the real images are among those that were trained on. If there are any, a line says so."""
+        count = count_shared(self.real.images, self.trained_on.images)
+        if count and not self.real_trained_on:
             say(
-                f"warning: {self.real_in_training:,} of the {len(self.real):,} {ROLES[role]} images are among the "
+                f"warning: {count:,} of the {len(self.real):,} {ROLES[self.role]} images are among the "
                 "images that were trained on, pixel for pixel (real_in_training in the row)"
             )
+        return count
 
     @property
     def floor(self) -> float:
@@ -85,13 +109,35 @@ class Measurement:
         train = self.data.train
         return self.scorer.distance(train.images[alike(train.labels, self.real.labels, MAX_FLOOR_IMAGES)])
 
+    def labels(self, sampler: Sampler) -> Tensor | None:
+        """What the fakes are drawn for (num_samples,), in the shares of the real images; None without conditions."""
+        return in_shares_of(self.real.labels, self.num_samples) if sampler.num_classes else None
+
     def __call__(self, sampler: Sampler, noise_seed: int = 0) -> dict[str, Any]:
         """A row of `metrics.jsonl`: scores and protocol. A generator with non-finite weights gets the `fid` NaN."""
+        return self.row(sampler, *self.seen(sampler, noise_seed), noise_seed)
+
+    def seen(self, sampler: Sampler, noise_seed: int = 0, rank: int = 0, world_size: int = 1) -> tuple[Tensor, Tensor]:
+        """Features and logits of all fakes. Several ranks draw a share each: collective, and where one fails all do."""
+
+        def share() -> tuple[Tensor, Tensor]:
+            purpose = f"{self.role} noise"
+            labels = self.labels(sampler)
+            fakes = sampler.sample(self.num_samples, noise_seed, purpose, labels, share=(rank, world_size))
+            return classified(self.classifier, fakes)
+
+        if world_size == 1:
+            return share()
+        shares = [torch.cat(parts) for parts in zip(*on_every_rank(share), strict=True)]
+        order = torch.cat([sampler.places(self.num_samples, (r, world_size)) for r in range(world_size)]).argsort()
+        features, logits = (whole[order] for whole in shares)
+        return features, logits
+
+    def row(self, sampler: Sampler, features: Tensor, logits: Tensor, noise_seed: int = 0) -> dict[str, Any]:
+        """A row of `metrics.jsonl`, from what `seen` gives."""
         state = [tensor for tensor in sampler.generator.state_dict().values() if tensor.is_floating_point()]
         finite = all(bool(tensor.isfinite().all()) for tensor in state)
-        labels = in_shares_of(self.real.labels, self.num_samples) if sampler.num_classes else None
-        fakes = sampler.sample(self.num_samples, noise_seed, purpose=f"{self.role} noise", label=labels)
-        scores = asdict(self.scorer.score(fakes, labels))
+        scores = asdict(self.scorer.scores(features, logits, labels := self.labels(sampler)))
         del scores["num_fake"]
         if not finite:
             scores["fid"] = math.nan

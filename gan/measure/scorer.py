@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,34 +53,35 @@ class ImageScorer:
 
     def score(self, fakes: Tensor, labels: Tensor | None = None) -> Scores:
         """Scores of uint8 fakes (N, 1, 28, 28), N >= 2, from any device; `labels` (N,): what they were meant to be."""
-        features, logits = self._forward(fakes)
+        return self.scores(*classified(self.classifier, fakes), labels)
+
+    def scores(self, features: Tensor, logits: Tensor, labels: Tensor | None = None) -> Scores:
+        """Scores of fakes that the classifier has seen: features (N, 128) and logits (N, 10)."""
         predicted = logits.argmax(dim=1)
         classes = predicted.bincount(minlength=logits.shape[1])
         confidence = logits.softmax(dim=1).amax(dim=1)
-        share = (classes.double() / len(fakes)).tolist()
+        share = (classes.double() / len(logits)).tolist()
         return Scores(
             fid=frechet_distance(gaussian(features), self.real),
             class_share=share,
             min_class_share=min(share),
             median_confidence=float(confidence.median()),
             unsure_share=float((confidence < UNSURE).double().mean()),
-            num_fake=len(fakes),
+            num_fake=len(logits),
             label_agreement=None if labels is None else float((predicted == labels).double().mean()),
         )
 
     def statistics(self, images: Tensor) -> Gaussian:
         """The Gaussian of the images' features."""
-        return gaussian(self._forward(images)[0])
+        return gaussian(classified(self.classifier, images)[0])
 
-    def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (N, 128) and logits (N, 10) on the CPU."""
-        features, logits = zip(*self._batches(images), strict=True)
-        return torch.cat(features).cpu(), torch.cat(logits).cpu()
 
-    def _batches(self, images: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        device = next(self.classifier.parameters()).device
-        for batch in images.split(BATCH):
-            yield self.classifier(batch.to(device))
+def classified(classifier: ImageClassifier, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Features (N, 128) and logits (N, 10) of the images, on the CPU. There may be no image."""
+    device = next(classifier.parameters()).device
+    seen = [classifier(batch.to(device)) for batch in images.split(BATCH)] if len(images) else []
+    features, logits = zip(*seen, strict=True) if seen else ((torch.empty(0, 128),), (torch.empty(0, 10),))
+    return torch.cat(features).cpu(), torch.cat(logits).cpu()
 
 
 def subset(images: Tensor, count: int) -> Tensor:

@@ -46,6 +46,7 @@ def fit(
     run: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    alone: bool = False,
 ) -> Outcome:
     """Train a new run: `gan.fit("mlp_gan", recipe={"prior": "uniform"}, trainer={"max_steps": 2000})`.
 
@@ -68,14 +69,17 @@ def fit(
         overwrite: empty a used run directory first.
         resume: start the run, or go on with it if it has been started with this configuration, or, if it has ended,
             leave it as it is and return its end. So the same call may be repeated until the run is finished.
+        alone: train in this process alone, whatever a launcher (torchrun, srun) has put into the environment.
     """
     if overwrite and resume:
         raise UserError("--overwrite empties the run that --resume goes on with; give one of them")
     given = {name: value for name, value in locals().items() if name in KEYS}
+    if alone:
+        given["trainer"] = _by_itself(trainer)
     sources = _sources(config, given, recipe)
     from gan.runs.training import start  # torch takes seconds to import
 
-    return start(sources, overwrite, resume)
+    return start(sources, overwrite, resume, alone)
 
 
 def configuration(
@@ -86,6 +90,12 @@ def configuration(
     from gan.runs.plan import plan
 
     return plan(sources).tree
+
+
+def _by_itself(trainer: Section | None) -> dict[str, Any]:
+    from gan.runs.world import by_itself  # torch takes seconds to import
+
+    return by_itself(trainer)
 
 
 def _sources(config: str | Path | Sequence[str | Path], given: Mapping[str, Any], recipe: Section | None) -> list[Part]:
@@ -105,13 +115,18 @@ def resume(
     evaluation: Section | None = None,
     checkpoints: Section | None = None,
     allow_import: Collection[str] = (),
+    other_world_size: bool = False,
+    alone: bool = False,
 ) -> Outcome:
     """Go on with a run from its last checkpoint: `gan.resume("runs/…", trainer={"max_steps": 20_000})`.
 
     Arguments are as in `fit`. Of `data` only the root may be given. Recipe, data set and seeds stay. `allow_import`
-    names packages outside `gan` that the run's code may come from. Raises UserError, in one line, for a mistake.
+    names packages outside `gan` that the run's code may come from. With `other_world_size` another number of processes
+    than before may go on, which is not bit for bit. Raises UserError, in one line, for a mistake.
     """
     given = {name: value for name, value in locals().items() if name in KEYS and name != "run" and value is not None}
+    if alone:
+        given["trainer"] = _by_itself(trainer)
     directory = Path(run)
     file = directory / CONFIG
     if not file.is_file():
@@ -123,7 +138,7 @@ def resume(
         raise UserError(f"{file}: not a run's configuration; restore the file that gan fit wrote")
     from gan.runs.training import go_on  # torch takes seconds to import
 
-    return go_on(directory, recorded, change, allow_import)
+    return go_on(directory, recorded, change, allow_import, other_world_size, alone)
 
 
 def may_change(key: str) -> bool:

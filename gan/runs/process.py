@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch import distributed
 
 from gan.base import notes
+from gan.runs.world import forget_the_launcher
 
 CHATTY = ("pytorch_lightning", "lightning_fabric")  # loggers that print tips and devices
 
 
 @contextmanager
-def as_in_a_process_of_its_own() -> Iterator[None]:
+def as_in_a_process_of_its_own(alone: bool = False) -> Iterator[None]:
     """Restore import folders, environment variables, log levels and torch's switches at the exit.
 
-    If Lightning started several processes, the variables stay: those processes go on after the run.
+    If Lightning started several processes, the variables stay: those processes go on after the run. With `alone` the
+    process is none of a launcher's within it.
     """
     notes.forget()
     path, environment = list(sys.path), dict(os.environ)
@@ -26,7 +29,9 @@ def as_in_a_process_of_its_own() -> Iterator[None]:
     deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     precision, benchmark = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
     anomalies = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
-    joined = _joined()
+    joined, rank = _joined(), getattr(rank_zero_only, "rank", 0)
+    if alone:
+        forget_the_launcher()
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
@@ -45,6 +50,7 @@ def as_in_a_process_of_its_own() -> Iterator[None]:
             for name in os.environ.keys() - environment.keys():
                 del os.environ[name]
             os.environ.update(environment)
+            rank_zero_only.rank = rank
 
 
 def _joined() -> bool:

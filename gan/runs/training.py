@@ -17,7 +17,7 @@ from gan.data.datamodule import ImageDataModule
 from gan.data.dataset import importable
 from gan.engine.building import refuse_for_trainer
 from gan.engine.game import AdversarialModule
-from gan.engine.saving import KEY
+from gan.engine.saving import KEY, refuse_other_world_size
 from gan.runs import directory as run_directory
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.callbacks.hyperparameters import Hyperparameters
@@ -34,6 +34,7 @@ from gan.runs.pins import recorded_images, refuse_other_images, refuse_useless_r
 from gan.runs.plan import CALLBACKS, Plan, imported, plan
 from gan.runs.process import as_in_a_process_of_its_own
 from gan.runs.provenance import provenance
+from gan.runs.ranks import Ranks
 from gan.runs.reader import Run, read_run
 from gan.runs.resuming import done_already, ended, fixed, refuse_edited, refuse_other
 from gan.runs.status import Life, killed_at
@@ -57,9 +58,9 @@ class Built(NamedTuple):
     data: ImageDataModule
 
 
-def start(sources: Sequence[Part], overwrite: bool, resume: bool = False) -> Outcome:
+def start(sources: Sequence[Part], overwrite: bool, resume: bool = False, alone: bool = False) -> Outcome:
     """Train a new run. With `resume` go on with a run that was started, or return the end of one that has ended."""
-    with as_in_a_process_of_its_own():
+    with as_in_a_process_of_its_own(alone):
         whole = plan(sources)
         directory, first = Path(whole.tree["run"]), is_first_process()
         if first:
@@ -84,12 +85,20 @@ def start(sources: Sequence[Part], overwrite: bool, resume: bool = False) -> Out
             return _train(built, whole, directory, checkpoint=None)
 
 
-def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collection[str]) -> Outcome:
+def go_on(
+    directory: Path,
+    recorded: Part,
+    change: Part,
+    allow_import: Collection[str],
+    other_world_size: bool = False,
+    alone: bool = False,
+) -> Outcome:
     """Go on with a run from its last checkpoint."""
-    with as_in_a_process_of_its_own():
+    with as_in_a_process_of_its_own(alone):
         if is_first_process():
             refuse_owned(directory)
-        return _go_on(directory, _recorded(directory, recorded, allow_import, change), allow_import, again=False)
+        whole = _recorded(directory, recorded, allow_import, change)
+        return _go_on(directory, whole, allow_import, again=False, other_world_size=other_world_size)
 
 
 def _recorded(directory: Path, recorded: Part, allow_import: Collection[str], change: Part | None = None) -> Plan:
@@ -104,7 +113,9 @@ def _recorded(directory: Path, recorded: Part, allow_import: Collection[str], ch
     return whole
 
 
-def _go_on(directory: Path, whole: Plan, allow_import: Collection[str], again: bool) -> Outcome:
+def _go_on(
+    directory: Path, whole: Plan, allow_import: Collection[str], again: bool, other_world_size: bool = False
+) -> Outcome:
     """Go on from the last checkpoint. If that is the end, UserError, unless the same command is given again."""
     try:
         checkpoint = find_checkpoint(directory)
@@ -124,6 +135,8 @@ def _go_on(directory: Path, whole: Plan, allow_import: Collection[str], again: b
         advice = f"to go on give --trainer.max_{kind} N with N > {count}"
         raise UserError(f"{directory} has done its {count} {kind}; {advice}")
     built = _build(whole, directory, first_step=content["global_step"])
+    built.model.other_world_size = other_world_size
+    refuse_other_world_size(built.model, content[KEY], built.trainer.world_size)  # before anything is launched
     with _owned(built, directory):
         if find_checkpoint(directory) != checkpoint:
             raise UserError(f"{directory}: another process went on with it meanwhile; give the command again")
@@ -159,7 +172,7 @@ def _build(whole: Plan, directory: Path, first_step: int | None) -> Built:
     refuse_unusable(arguments)
     callbacks: list[pl.Callback] = [callback(**tree[section]) for section, callback in CALLBACKS.items()]
     killed = killed_at(directory) if first_step is not None else None
-    callbacks += [Hyperparameters(killed), Interrupt(seconds(arguments.pop("max_time", None)))]
+    callbacks += [Ranks(), Hyperparameters(killed), Interrupt(seconds(arguments.pop("max_time", None)))]
     if arguments.get("enable_progress_bar") in (None, True):
         callbacks.append(Progress())
     pl.seed_everything(tree["seed_everything"], workers=True, verbose=False)
@@ -167,7 +180,7 @@ def _build(whole: Plan, directory: Path, first_step: int | None) -> Built:
     model = whole.variant(whole.recipe, data.image_shape, data.num_classes, tree["seeds"])
     trainer = build_trainer(arguments, callbacks, directory)
     leave_to_the_run(trainer, directory)
-    refuse_for_trainer(trainer, model, whole.recipe)
+    refuse_for_trainer(trainer, model, whole.recipe)  # before anything is launched, read or written
     if trainer.is_global_zero:  # so mistakes show early; Lightning prepares the data for other processes, once a node
         data.prepare_data()
         data.setup()
@@ -180,7 +193,8 @@ def _train(run: Built, whole: Plan, directory: Path, checkpoint: Path | None) ->
     recording = Recording(life, lambda: _record(run, whole.tree, directory, checkpoint), fixed(whole.tree))
     trainer.callbacks.insert(0, recording)  # type: ignore[attr-defined]
     recording.hide_loggers(trainer)
-    with told(life, trainer, new=checkpoint is None), warnings.catch_warnings():
+    ranks = next(c for c in trainer.callbacks if isinstance(c, Ranks))  # type: ignore[attr-defined]
+    with told(life, trainer, new=checkpoint is None), ranks.watched(trainer), warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=message)
         settings: Any = {"ckpt_path": checkpoint, "weights_only": True if checkpoint else None}
@@ -212,6 +226,8 @@ def _record(run: Built, tree: dict[str, Any], directory: Path, checkpoint: Path 
     entry = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_from": checkpoint.name if checkpoint else None,
+        "processes": trainer.world_size,
+        **({"processes_before": model.world_size_before} if model.world_size_before else {}),  # not bit for bit
         **provenance(type(model), run.data.loaded.provenance, model.device, str(trainer.precision)),
     }
     run_directory.write_provenance(directory, entry)  # first, since it refuses a damaged file

@@ -1,206 +1,204 @@
 """Two processes train one GAN: the same weights on both, other noise on each, one clock, one run directory."""
 
-import json
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
-from run_support import DATA, QUIET, SMALL, TINY, checkpoint, fit, flags, process, rows, same_end
+from pytorch_lightning.callbacks import LambdaCallback
+from run_support import DATA, QUIET, SMALL, TINY, checkpoint, ended, error_line, gan, rows, same_end, spawn
+from run_support import start as started
+from support import EVERY, Replay, tiny, train
+from two_processes import CASES, FLAGS, MEASURED
 
+from gan.base.seeds import Seeds
+from gan.base.streams import Streams
+from gan.data.batches import DeviceBatches
+from gan.data.datamodule import ImageDataModule
+from gan.parts.networks import dropout
+from gan.parts.networks.layers import has_batch_statistics
 from gan.runs.reader import read_run
 
-DDP = ("--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=ddp")
-FLAGS = (*TINY["MLPGAN"], *SMALL, *DATA, *QUIET, *DDP, "--model.recipe.discriminator.dropout=0.3")
-WATCH = """
-import json
-from pathlib import Path
-
-import pytorch_lightning as pl
-import torch
-
-
-class Watch(pl.Callback):
-    def on_train_start(self, trainer, module):
-        module.generator.register_forward_pre_hook(self.keep)
-        module.discriminator.register_forward_pre_hook(self.draw)
-
-    def keep(self, generator, inputs):
-        if generator.training:  # not in evaluation, on the first rank alone
-            self.latent = inputs[0]
-
-    def draw(self, discriminator, inputs):
-        # what its dropout, and torch's own, would draw now
-        streams = torch.Generator(), torch.Generator()
-        streams[0].set_state(discriminator.dropout.mask_stream.get_state())
-        streams[1].set_state(torch.get_rng_state())
-        self.masks = [torch.rand(3, generator=stream).tolist() for stream in streams]
-
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-        images, _ = batch
-        with Path(f"rank{trainer.global_rank}.jsonl").open("a") as file:
-            weights = [float(p.detach().double().sum()) for p in module.parameters()]
-            row = {"step": trainer.global_step, "weights": weights, "latent": self.latent[0].tolist()}
-            row["masks"] = self.masks
-            file.write(json.dumps({**row, "images": images.sum(dim=(1, 2, 3)).tolist()}) + "\\n")
-"""
+SCRIPT = Path(__file__).parents[1] / "two_processes.py"
+LAUNCH = ("--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=ddp")
+NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where two processes made 5 updates, with evaluation, under a callback that watches both."""
+    """Where two processes have written what they drew, saw and became, and trained by `gan fit` and `gan resume`."""
     home = tmp_path_factory.mktemp("ddp")
-    (home / "watch.py").write_text(WATCH)
-    words = ("--trainer.max_steps=5", "--run=run", "--trainer.callbacks=[{class_path: watch.Watch}]")
-    evaluation = ("--evaluation.every_n_steps=2", "--evaluation.num_samples=20", "--image_grid.every_n_steps=5")
-    code, out, err = process("fit", *FLAGS, *words, *evaluation, cwd=home, environment={"CUDA_VISIBLE_DEVICES": ""})
-    assert code == 0, err
-    assert out.count("checkpoint ") == 1, "both processes reported"
+    path = os.pathsep.join([*filter(None, sys.path)])
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(29500 + os.getpid() % 1000), "WORLD_SIZE": "2"}
+    common |= {"PYTHONPATH": path, **NO_GPU}
+    both = [
+        spawn([sys.executable, str(SCRIPT), str(home)], environment=common | {"RANK": str(r), "LOCAL_RANK": str(r)})
+        for r in range(2)
+    ]
+    ends = [ended(running) for running in both]
+    assert [code for code, _, _ in ends] == [0, 0], ends
+    assert sum(out.count("checkpoint ") for _, out, _ in ends) == 3, "both processes reported"
     return home
 
 
-def watched(folder):
-    return [[json.loads(line) for line in (folder / f"rank{r}.jsonl").read_text().splitlines()] for r in (0, 1)]
+@pytest.fixture(scope="module")
+def ranks(folder):
+    return [torch.load(folder / f"rank{rank}.pt", weights_only=False) for rank in range(2)]
 
 
-def test_weights_are_equal_and_the_clock_is_one(folder):
-    first, second = watched(folder)
-    assert [row["step"] for row in first] == [1, 2, 3, 4, 5]
-    assert [row["weights"] for row in first] == [row["weights"] for row in second]
-    assert checkpoint(folder / "run")["global_step"] == 5
-    assert checkpoint(folder / "run")["adversarial"]["images_seen"] == 5 * 8
+def pairs(ranks):
+    """Of every case what the two processes told."""
+    return {case: (ranks[0]["told"][case], ranks[1]["told"][case]) for case in CASES}
 
 
-TOGETHER = {  # rules that have two backward passes, second derivatives, random numbers or more weights
-    "loss": "relativistic_pairing",
-    "updates": "simultaneous",
-    "discriminator": {"norm": "none", "minibatch_stddev": True},
-    "discriminator_penalties": {"gradient_penalty": 1.0, "r1": {"weight": 1.0, "interval": 2}},
-    "augmentations": {"translation": {}, "instance_noise": {"std": 0.1}},
-    "packing": 2,
-    "ema_decay": 0.9,
-}
+def test_weights_are_equal_and_the_clock_is_one(ranks):
+    assert set(EVERY) < set(CASES)
+    for case, (first, second) in pairs(ranks).items():
+        assert first["step"] == second["step"] == 2
+        assert len(first["weights"]) == len(second["weights"])
+        for a, b in zip(first["weights"], second["weights"], strict=True):
+            assert a.keys() == b.keys()
+            assert all(torch.equal(a[name], b[name]) for name in a), case
 
 
-@pytest.mark.parametrize(("variant", "change"), [("FullResolutionDCGAN", {}), ("DCGAN", TOGETHER)])
-def test_several_updates_a_batch_keep_two_processes_together(variant, change, tmp_path):
-    """002: D on real images, D on predicted fakes, G; batch norm's statistics are each process's own."""
-    (tmp_path / "watch.py").write_text(WATCH)
-    words = (*TINY[variant], *flags(change), *SMALL, *DATA, *QUIET, *DDP, "--trainer.max_steps=3", "--run=run")
-    watch = "--trainer.callbacks=[{class_path: watch.Watch}]"
-    code, _, err = process("fit", *words, watch, cwd=tmp_path, environment={"CUDA_VISIBLE_DEVICES": ""})
-    assert code == 0, err
-    first, second = watched(tmp_path)
-    assert [row["step"] for row in first] == [1, 2, 3]
-    assert [row["weights"] for row in first] == [row["weights"] for row in second]
+def test_noise_and_masks_differ(ranks):
+    for case, (first, second) in pairs(ranks).items():
+        assert first["latents"]
+        for name in ("latents", "masks"):
+            assert len(first[name]) == len(second[name])
+            assert not any(torch.equal(a, b) for a, b in zip(first[name], second[name], strict=True)), (case, name)
+        assert not torch.equal(first["global"], second["global"])
+    assert ranks[0]["told"]["dropped"]["masks"]
 
 
-def test_noise_masks_and_images_differ(folder):
-    first, second = watched(folder)
-    for a, b in zip(first, second, strict=True):
-        assert a["latent"] != b["latent"]
-        assert a["masks"][0] != b["masks"][0]
-        assert a["masks"][1] != b["masks"][1]
-        assert len(a["images"]) == len(b["images"]) == 4  # of the 8 that the recipe asks for
-        assert a["images"] != b["images"]
-
-
-def test_both_processes_together_see_what_one_would(folder, tmp_path):
-    from gan.data.batches import DeviceBatches
-    from gan.data.datamodule import ImageDataModule
-
+def test_shards_are_disjoint_and_cover_what_one_process_sees(ranks):
+    """The images and labels of both are those of one process, each once; that process goes through the whole set."""
     data = ImageDataModule(source="embedded")
     data.setup()
-    alone = iter(DeviceBatches(data.loaded.train, batch_size=8, seed=1, device="cpu"))
-    for a, b in zip(*watched(folder), strict=True):
-        sums = next(alone)[0].sum(dim=(1, 2, 3)).tolist()
-        assert [*a["images"], *b["images"]] == sums[::2] + sums[1::2]
+    for case, (first, second) in pairs(ranks).items():
+        alone = iter(DeviceBatches(data.loaded.train, batch_size=8, seed=0, device="cpu"))
+        for a, b in zip(first["images"], second["images"], strict=True):
+            for mine, others, whole in zip(a, b, next(alone), strict=True):
+                assert len(mine) == len(others) == 4, case
+                assert torch.equal(mine, whole[::2])
+                assert torch.equal(others, whole[1::2])
 
 
-def test_one_run_directory_with_one_of_each(folder):
-    run = folder / "run"
-    assert [row["step"] for row in rows(run)] == [2, 4, 5]
-    assert len(read_run(run).provenance) == 1
-    assert sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__") == ["run"]
+def joined(parts):
+    """Masks of both processes as one process draws them: of 4 images each, or of 4 real ones and then 4 fakes."""
+    halves = [part.split(4) for part in parts]
+    return torch.cat([half for pair in zip(*halves, strict=True) for half in pair])
+
+
+def test_one_process_makes_the_same_first_update(ranks):
+    """With latents and masks of both, where no image depends on its batch and nothing else is drawn."""
+    compared = []
+    for case, (first, second) in pairs(ranks).items():
+        module = tiny(*CASES[case])
+        drawn = module.recipe.augmentations or module.recipe.discriminator_penalties.keys() - {"r1", "r2", "l2"}
+        if any(map(has_batch_statistics, module.children())) or drawn:
+            continue
+        latents, masks = (map(join, zip(first[key], second[key], strict=True))
+                          for key, join in (("latents", torch.cat), ("masks", joined)))  # fmt: skip
+        module.load_state_dict(first["before"])
+        module.draw = lambda num, latents=latents: next(latents)
+        batches = [tuple(map(torch.cat, zip(a, b, strict=True)))
+                   for a, b in zip(first["images"], second["images"], strict=True)]  # fmt: skip
+        updates = []
+
+        def keep(trainer, module, outputs, batch, batch_idx, updates=updates):
+            updates.append({name: p.detach().clone() for name, p in module.named_parameters()})
+            trainer.should_stop = True
+
+        with patch.object(dropout, "drop_mask", lambda *arguments, masks=masks: next(masks)):
+            train(module, 1, LambdaCallback(on_train_batch_end=keep), batches=Replay(batches))
+        for name, weight in updates[0].items():
+            moved = (first["weights"][0][name] - first["before"][name]).norm()
+            assert (weight - first["weights"][0][name]).norm() <= 1e-3 * moved + 1e-7, (case, name)
+        compared.append(case)
+    assert {"MLPGAN", "dropped", "R3GAN", "GoodfellowGAN"} <= set(compared)
+
+
+@pytest.mark.parametrize("case", MEASURED)
+def test_evaluation_by_two_equals_that_of_one(ranks, case):
+    one, two = ranks[0]["rows"][case]
+    assert one.keys() == two.keys()
+    for field, value in one.items():
+        assert two[field] == (pytest.approx(value, rel=1e-6, abs=1e-6) if isinstance(value, float | list) else value)
+    assert ranks[1]["rows"][case][1]["fid"] == two["fid"]
+
+
+def test_where_one_process_fails_all_do(ranks):
+    assert ranks[0]["failed"] == "OSError: no space left"
+    assert ranks[1]["failed"] == "UserError: rank 0: OSError: no space left"
+
+
+def test_one_run_directory_with_one_of_each_and_resumes_bit_for_bit(folder):
+    whole, parts = folder / "whole", folder / "parts"
+    assert [row["step"] for row in rows(whole)] == [2, 4, 5]
+    assert checkpoint(whole)["adversarial"]["images_seen"] == 5 * 8
+    assert [entry["processes"] for entry in read_run(whole).provenance] == [2]
+    same_end(whole, parts)
+    assert [row["fid"] for row in rows(whole)] == [row["fid"] for row in rows(parts)]
+
+
+def test_another_number_of_processes_goes_on_only_when_asked_for(folder, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(folder / "whole", run)
+    before = {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    resume = ("resume", run, "--trainer.devices=1", "--trainer.strategy=auto", "--trainer.max_steps=7")
+    assert gan(*resume) == 2
+    line = error_line(capsys.readouterr().err)
+    assert "written by 2 processes" in line
+    assert "--other-world-size" in line
+    assert before == {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert gan(*resume, "--other-world-size") == 0
+    entries = read_run(run).provenance
+    assert [entry["processes"] for entry in entries] == [2, 1]
+    assert "processes_before" not in entries[0]
+    assert entries[1]["processes_before"] == 2
+    assert checkpoint(run)["ImageDataModule"]["position"] == 7 * 8  # the data order goes on where it was
+    assert len(checkpoint(run)["adversarial"]["streams"]["noise"]) == 1
+    assert gan("resume", run, "--trainer.max_steps=8") == 0  # and then as usual
+    assert "processes_before" not in read_run(run).provenance[2]
+
+
+def test_streams_of_other_processes_are_new():
+    device, seeds = torch.device("cpu"), Seeds.of(1, None)
+    names = [(rank, *anew) for rank in range(3) for anew in ((), (100,), (200,))]
+    noise = [Streams(seeds, name[0], device, *name[1:]).noise.initial_seed() for name in names]
+    assert len(set(noise)) == len(names)
+
+
+@pytest.mark.parametrize("victim", [1, pytest.param(0, marks=pytest.mark.slow)])
+def test_a_lost_rank_ends_the_job_in_one_line(victim, tmp_path):
+    words = (*TINY["MLPGAN"], *SMALL, *DATA, *QUIET, *LAUNCH, "--trainer.max_steps=1000000", "--run=run")
+    words = (*words, "--checkpoints.every_n_steps=5", "--trainer.enable_progress_bar=false")
+    first = started("fit", *words, cwd=tmp_path, environment=NO_GPU)
+    children = Path(f"/proc/{first.pid}/task/{first.pid}/children")
+    end = time.monotonic() + 200
+    while not list(tmp_path.glob("run/checkpoints/last_step_*.ckpt")) and time.monotonic() < end:
+        time.sleep(0.2)
+    (second,) = map(int, children.read_text().split())
+    os.kill(second if victim else first.pid, signal.SIGKILL)
+    code, _, err = ended(first)  # standard error is read until both have ended
+    assert "Traceback" not in err
+    lines = [line for line in err.splitlines() if line.startswith("gan: ")]
+    assert len(lines) == 1, err
+    assert f"rank {victim} of 2 was lost" in lines[0]
+    assert code == (1 if victim else -signal.SIGKILL)
 
 
 @pytest.mark.slow
-def test_it_resumes_bit_for_bit_and_with_as_many_processes_only(folder, tmp_path):
-    base = ("fit", *FLAGS)
-    code, _, err = process(*base, "--trainer.max_steps=2", f"--run={tmp_path / 'parts'}", cwd=folder)
+def test_torchrun_launches_it(tmp_path):
+    """After `--`, since torchrun takes `--run` before it for one of its own options."""
+    torchrun, command = (str(Path(sys.executable).with_name(name)) for name in ("torchrun", "gan"))
+    launch = [torchrun, "--nproc_per_node=2", "--no-python", "--", command, "fit", *FLAGS, "--trainer.max_steps=2"]
+    code, _, err = ended(spawn([*launch, "--run=run"], cwd=tmp_path, environment=NO_GPU))
     assert code == 0, err
-    code, _, err = process("resume", tmp_path / "parts", "--trainer.max_steps=3", "--trainer.devices=1", cwd=folder)
-    assert code == 2
-    assert "2 processes" in err
-    assert "Traceback" not in err
-    code, _, err = process("resume", tmp_path / "parts", "--trainer.max_steps=5", cwd=folder)
-    assert code == 0, err
-    a, b = checkpoint(folder / "run"), checkpoint(tmp_path / "parts")
-    for key in ("state_dict", "optimizer_states"):
-        assert str(a[key]) == str(b[key])
-    same_end(folder / "run", tmp_path / "parts")
-
-
-TORN = """
-import os
-
-import torch
-from gan.data.dataset import LoadedData, Split
-from gan.base.errors import UserError
-
-OTHER_RANK, OTHER = os.environ["OTHER"].split()
-
-
-class Torn:
-    name, image_shape, class_names, sources, splits = "torn", (1, 28, 28), ("a", "b"), ("auto",), ("text",)
-
-    def prepare(self, root, source):
-        pass
-
-    def load(self, root, source, split):
-        other = OTHER if os.environ.get("LOCAL_RANK") == OTHER_RANK else ""
-        if other == "nothing":
-            raise UserError("no files here")
-        grey = 9 if other else 5  # as many images on every rank
-        part = Split(torch.full((64, 1, 28, 28), grey, dtype=torch.uint8), torch.arange(64) % 2)
-        return LoadedData("torn", "auto", part, part, part)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("other", "says"),
-    [
-        ("1 images", "data set torn: rank 1 has 64 training images from auto (sha256 "),
-        ("1 nothing", "rank 1: no files here"),
-        ("2 images", None),  # there is no rank 2
-    ],
-)
-def test_other_data_on_one_rank_is_refused_by_all(other, says, tmp_path):
-    (tmp_path / "torn.py").write_text(TORN)
-    flags = (*TINY["MLPGAN"], *SMALL, *QUIET, *DDP, "--data.name=torn.Torn", "--trainer.max_steps=2", "--run=run")
-    environment = {"CUDA_VISIBLE_DEVICES": "", "OTHER": other}
-    code, _, err = process("fit", *flags, cwd=tmp_path, environment=environment)
-    errors = [line for line in err.splitlines() if "gan: error: " in line]
-    assert "Traceback" not in err
-    if says is None:
-        assert (code, errors) == (0, [])
-        return
-    assert code == 2
-    assert len(set(errors)) == 1, err
-    assert says in errors[0]
-    assert not (tmp_path / "run" / "checkpoints").exists()
-
-
-@pytest.mark.slow
-def test_a_batch_that_does_not_divide_is_refused(tmp_path):
-    words = ("fit", *FLAGS, "--model.recipe.batch_size=9", "--trainer.max_steps=2", "--run=run")
-    code, _, err = process(*words, cwd=tmp_path)
-    assert code != 0
-    assert "batch_size 9" in err
-    assert "Traceback" not in err
-
-
-def test_one_process_and_two_start_from_the_same_weights(folder, tmp_path):
-    alone = fit(tmp_path / "alone", "--model.recipe.discriminator.dropout=0.3", steps=1)
-    first = watched(folder)[0][0]["weights"]
-    other = [float(t.double().sum()) for t in checkpoint(alone)["state_dict"].values()]
-    assert torch.allclose(torch.tensor(first), torch.tensor(other), rtol=0.05, atol=0.5)
+    assert read_run(tmp_path / "run").provenance[0]["processes"] == 2

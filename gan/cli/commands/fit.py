@@ -15,14 +15,15 @@ def run(words: list[str]) -> int:
     if "--help" in words or "-h" in words:
         _help()
         return 0
-    flags = parse_flags(words, words=("config",), switches=("overwrite", "resume", "print_config"))
+    switches = ("overwrite", "resume", "alone", "print_config")
+    flags = parse_flags(words, words=("config",), switches=switches)
     configs = flags.words["config"]
     if "print_config" in flags.switches:
         tree = runs.configuration(configs, **flags.tree)
         print(to_yaml(tree), end="")
         return 0
-    overwrite, resume = (name in flags.switches for name in ("overwrite", "resume"))
-    return say(runs.fit(configs, **flags.tree, overwrite=overwrite, resume=resume))
+    chosen = {name: name in flags.switches for name in ("overwrite", "resume", "alone")}
+    return say(runs.fit(configs, **flags.tree, **chosen))
 
 
 def _help() -> None:

@@ -15,8 +15,9 @@ def run(words: list[str]) -> int:
     directory, *rest = words
     if directory.startswith("--"):
         raise UserError("the run comes first: gan resume RUN --trainer.max_steps=N")
-    flags = parse_flags(rest, words=("allow-import", "config"))
+    flags = parse_flags(rest, words=("allow-import", "config"), switches=("other-world-size", "alone"))
     if flags.words["config"]:
         raise UserError("--config may not be given on resuming; the run's own is used")
     refuse_changes(flags.names)
-    return say(resume(directory, **flags.tree, allow_import=flags.words["allow-import"]))
+    how = {name.replace("-", "_"): True for name in flags.switches}
+    return say(resume(directory, **flags.tree, allow_import=flags.words["allow-import"], **how))

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 from gan.base.disk import writing
 from gan.base.errors import UserError, whole
 from gan.base.notes import say
+from gan.base.processes import on_every_rank
 from gan.data.split import LoadedData
 from gan.engine.game import AdversarialModule
 from gan.measure.extractors import evaluator_of, not_measured
@@ -60,9 +61,11 @@ class Evaluation(pl.Callback):
         self.measures = evaluator_of(data) is not None
         if not self.measures:
             say(f"note: {not_measured(data)}")
-        elif trainer.is_global_zero:
-            self.selection = Measurement(data, "selection", self.num_samples, pl_module.device)
-            self.reporting = Measurement(data, "report", self.num_samples, pl_module.device)
+            return
+        self.selection = Measurement(data, "selection", self.num_samples, pl_module.device)
+        self.reporting = Measurement(data, "report", self.num_samples, pl_module.device)
+        if trainer.is_global_zero:  # it alone compares with the real images, whose statistics are made here
+            _ = self.selection.floor, self.reporting.floor
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -81,21 +84,26 @@ class Evaluation(pl.Callback):
             _write(trainer, "metric_test", self.report)
 
     def _measure(self, trainer: pl.Trainer, module: pl.LightningModule, role: str) -> dict[str, Any]:
-        """Return one row, which the first process measures and all processes get."""
+        """Return one row, which the first process writes. Each draws and classifies its share of the fakes."""
         assert isinstance(module, AdversarialModule)
-        row = None
-        if trainer.is_global_zero:
-            measurement = self.selection if role == "selection" else self.reporting
+        measurement, sampler = self.selection if role == "selection" else self.reporting, module.sampler()
+        seen = measurement.seen(sampler, rank=trainer.global_rank, world_size=trainer.world_size)
+
+        def write_row() -> dict[str, Any]:
+            if not trainer.is_global_zero:
+                return {}
             row = {
                 "step": trainer.global_step,
                 "images_seen": module.images_seen,
                 "seed": module.run_seed,
                 "commit": commit(),
-                **measurement(module.sampler()),
+                **measurement.row(sampler, *seen),
             }
             with writing(self.file), self.file.open("a") as file:
                 file.write(to_json(row) + "\n")
-        return trainer.strategy.broadcast(row)  # type: ignore[arg-type]
+            return row
+
+        return on_every_rank(write_row)[0]
 
 
 def _write(trainer: pl.Trainer, tag: str, row: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """`gan fit` trains a GAN."""
 
 import textwrap
+from typing import Any
 
 from gan.cli.flags import parse_flags
 from gan.cli.help import FIT_HELP
@@ -22,7 +23,7 @@ def run(words: list[str]) -> int:
         tree = runs.configuration(configs, **flags.tree)
         print(to_yaml(tree), end="")
         return 0
-    chosen = {name: name in flags.switches for name in ("overwrite", "resume", "alone")}
+    chosen: dict[str, Any] = {name: name in flags.switches for name in ("overwrite", "resume", "alone")}
     return say(runs.fit(configs, **flags.tree, **chosen))
 
 

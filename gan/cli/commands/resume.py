@@ -1,5 +1,7 @@
 """`gan resume` goes on with a run."""
 
+from typing import Any
+
 from gan.base.errors import UserError
 from gan.cli.flags import parse_flags
 from gan.cli.help import RESUME_HELP
@@ -19,5 +21,5 @@ def run(words: list[str]) -> int:
     if flags.words["config"]:
         raise UserError("--config may not be given on resuming; the run's own is used")
     refuse_changes(flags.names)
-    how = {name.replace("-", "_"): True for name in flags.switches}
+    how: dict[str, Any] = {name.replace("-", "_"): True for name in flags.switches}
     return say(resume(directory, **flags.tree, allow_import=flags.words["allow-import"], **how))

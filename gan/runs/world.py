@@ -89,7 +89,7 @@ def forget_the_launcher() -> None:
     """Remove what a launcher has put into this process's environment, so that the process trains alone."""
     for name in (*_variables(), ELASTIC):
         os.environ.pop(name, None)
-    rank_zero_only.rank = 0  # Lightning read it from the environment when it was imported
+    rank_zero_only.rank = 0  # Lightning read it from the environment when it was imported  # type: ignore[attr-defined]
 
 
 def by_itself(settings: Mapping[str, Any] | None) -> dict[str, Any]:

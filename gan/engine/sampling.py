@@ -125,6 +125,8 @@ class Sampler(nn.Module):
 
         With a conditional generator row i shows class `label`, or by default class i mod `num_classes`.
         """
+        whole_number(rows, "rows", least=1)
+        whole_number(columns, "columns", least=1)
         start, end = self.prior((2 * rows, self.latent_dim), stream("interpolation", seed)).split(rows)
         steps = [interpolate(self.prior, start, end, column / max(1, columns - 1)) for column in range(columns)]
         latents = torch.stack(steps, dim=1).flatten(0, 1)  # (rows * columns, latent_dim)

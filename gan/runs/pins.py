@@ -47,11 +47,10 @@ def refuse_useless_root(settings: Mapping[str, Any], where: str) -> None:
 
 def refuse_other_images(recorded: Mapping[str, Any], loaded: LoadedData, root: Path, where: str) -> None:
     """Raise UserError unless the images are those that were recorded."""
-    before, now = recorded.get("data_sha256"), loaded.sha256
-    if before is None:  # older entries and checkpoints name the files alone
-        before, now = dict(recorded.get("files") or {}), dict(loaded.files)  # type: ignore[assignment]
-        if before.keys() == {"training images"}:  # of a checkpoint, for a set without files
-            now = {"training images": loaded.train.sha256}  # type: ignore[assignment]
+    before: Any = recorded.get("data_sha256")
+    now: Any = loaded.sha256
+    if before is None:  # older entries, and checkpoints, name the files alone, or the pixels of a set without files
+        before, now = recorded.get("files"), dict(loaded.files) or {"training images": loaded.train.sha256}
     if before and before != now:
         raise UserError(
             f"{where}: was trained on other images than those of {loaded.name} from {loaded.source} under {root}; "
@@ -70,9 +69,9 @@ def images_to_measure(
     """
     if (run := run_of(path)) is not None:
         where, recorded = str(run.directory), recorded_images(run)
-        config = with_recorded_source(read_config(run.directory / CONFIG), recorded)
+        config = read_config(run.directory / CONFIG)
         refuse_foreign(importable(config.tree.get("data", {}).get("name")), allow_import, str(path), called=True)
-        settings = complete_data({"name": {}, **recorded_data(config)})
+        settings = complete_data({"name": {}, **recorded_data(with_recorded_source(config, recorded))})
     else:
         where, recorded = str(file), _of_checkpoint(file)
         source = source_again(DATASETS[recorded["name"]].sources, "auto", recorded["source"], recorded["name"])
@@ -108,7 +107,8 @@ def _read(settings: Mapping[str, Any]) -> ImageDataModule:
 def _of_checkpoint(file: Path) -> dict[str, Any]:
     """Return what a checkpoint outside any run says of its images: name, source and files."""
     state = {} if file.suffix == ".safetensors" else read_checkpoint(file).get("ImageDataModule") or {}
-    if not isinstance(state, dict) or state.get("name") not in DATASETS or not isinstance(state.get("source"), str):
+    name, source = (state.get(key) if isinstance(state, dict) else None for key in ("name", "source"))
+    if not (isinstance(name, str) and name in DATASETS and isinstance(source, str)):
         raise UserError(
             f"{file}: lies in no run, and does not say which images it was trained on; give the run, or a file in it"
         )

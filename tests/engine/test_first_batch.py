@@ -81,3 +81,5 @@ def test_a_number_of_images_that_is_none_is_one_line(num):
     for variant in ("MLPGAN", "ConditionalGAN"):
         with pytest.raises(UserError, match="num must be a whole number of at least 1"):
             tiny(variant).sampler().sample(num)
+        with pytest.raises(UserError, match="rows must be a whole number of at least 1"):
+            tiny(variant).sampler().interpolate(num)

@@ -29,10 +29,10 @@ def near_misses(root: Path, wanted: Sequence[str]) -> str:
 
     `wanted` are the names that were looked for in vain.
     """
-    if not root.is_dir():
-        close = difflib.get_close_matches(root.name, _entries(root.parent), n=1)
-        return f"; did you mean {root.parent / close[0]}?" if close else ""
     try:
+        if not root.is_dir():
+            close = difflib.get_close_matches(root.name, _entries(root.parent), n=1)
+            return f"; did you mean {root.parent / close[0]}?" if close else ""
         folders = [name for name in _entries(root) if (root / name).is_dir()][:MAX_FOLDERS]
         plain = {_plain(name) for name in wanted}
         for folder in folders:

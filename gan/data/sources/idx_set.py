@@ -141,7 +141,8 @@ class IdxSet:
         return (
             f"{self.name}: no idx files in {root} (nor in its {', '.join(map(str, self.looked_in[1:]))})"
             f"{near_misses(root, FILES)}; "
-            f"put {FILES[0]}[.gz] and its three companions there, or point --data.root at them"
+            f"put {FILES[0]}[.gz] and its three companions there, point --data.root at them, or give "
+            "--data.source=download"
         )
 
 

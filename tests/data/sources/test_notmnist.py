@@ -172,7 +172,7 @@ def test_clothes_are_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("source", ["idx", "folder", "archive"])
 def test_nothing_there(tmp_path, source):
     for step in (NotMNIST().prepare, functools.partial(NotMNIST().load, split="hash")):
-        with pytest.raises(UserError, match=r"notmnist: no .* in .*put them there, or point --data.root") as caught:
+        with pytest.raises(UserError, match=r"notmnist: no .* in .*put them there, point --data.root") as caught:
             step(tmp_path, source)
         assert "\n" not in str(caught.value)
 

@@ -275,7 +275,7 @@ def _nothing_found(root: Path, source: str) -> str:
     }[source]
     return (
         f"notmnist: no {needed} in {root} (nor in its {', '.join(FOLDERS[:-1])}){near_misses(root, WANTED)}; "
-        "put them there, or point --data.root at them"
+        "put them there, point --data.root at them, or give --data.source=download"
     )
 
 

@@ -66,7 +66,9 @@ def test_a_run_stops_in_one_line_and_goes_on_when_the_disk_is_mended(kind, disk,
     cadences = ("--checkpoints.every_n_steps=2", "--image_grid.every_n_steps=8")
     callback = f"--trainer.callbacks=[{{class_path: {__name__}.Trouble, init_args: {{kind: {kind}}}}}]"
     assert gan("fit", *words, *cadences, callback, f"--run={run}") == 4
-    line = error_line(capfd.readouterr().err.splitlines()[-1])
+    said = capfd.readouterr().err
+    assert "Traceback" not in said
+    line = error_line(said.splitlines()[-1])
     assert {"full": "No space left", "read_only": "Read-only", "gone": "No such file"}[kind] in line
     if kind == "gone":
         assert not run.exists(), "it is not made anew"

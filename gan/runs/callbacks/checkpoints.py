@@ -59,7 +59,9 @@ class Checkpoints(pl.callbacks.Checkpoint):
             trainer.strategy.checkpoint_io = Straight()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Find the last checkpoints. Those of later steps were damaged, or this run is a new one."""
+        """Make the folder, and find the last checkpoints. Those of later steps were damaged, or this run is a new one."""
+        if trainer.is_global_zero:
+            self.directory.mkdir(exist_ok=True)
         saved = Run(self.directory.parent).saved("last")
         self._kept = [step for step in saved if step <= trainer.global_step][-2:]
 
@@ -68,10 +70,12 @@ class Checkpoints(pl.callbacks.Checkpoint):
     ) -> None:
         """Save what is due. Lightning calls checkpoint callbacks last, so the FID is already that of this step."""
         assert isinstance(pl_module, AdversarialModule)
+        if "generator" in outputs["updated"]:
+            self._save_due(trainer, pl_module, outputs)
         if trainer.should_stop:  # before Lightning counts an epoch, which a stop leaves in its middle, as processed
             self._save_last(trainer)
-        if "generator" not in outputs["updated"]:
-            return
+
+    def _save_due(self, trainer: pl.Trainer, pl_module: AdversarialModule, outputs: Any) -> None:
         step = trainer.global_step
         if step in self.milestones and trainer.is_global_zero:
             save_snapshot(pl_module, step, self.directory / f"generator_step_{step:07d}.safetensors")
@@ -106,7 +110,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         """Write a checkpoint, then remove those of its kind whose steps are not to be kept."""
         path = self.directory / f"{kind}_step_{trainer.global_step:07d}.ckpt"
         if trainer.is_global_zero:
-            with writing(self.directory.parent):
+            with writing(self.directory):
                 for logger in trainer.loggers:  # what a resumed run will not write again
                     logger.save()
         with replacing(path, damage) if trainer.is_global_zero else nullcontext(path) as part:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
+from pytorch_lightning.loops.fit_loop import _FitLoop
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from gan.base.errors import UserError
@@ -34,7 +35,7 @@ from gan.runs.plan import CALLBACKS, Plan, imported, plan
 from gan.runs.process import as_in_a_process_of_its_own
 from gan.runs.provenance import provenance
 from gan.runs.reader import Run, read_run
-from gan.runs.resuming import done_already, ended, fixed, refuse_edited, refuse_other
+from gan.runs.resuming import done_already, ended, fixed, lacks_report, refuse_edited, refuse_other
 from gan.runs.status import Life, killed_at
 from gan.runs.trainer import build_trainer, checked
 from gan.runs.unusable import leave_to_the_run, refuse_unusable
@@ -54,6 +55,12 @@ class Built(NamedTuple):
     trainer: pl.Trainer
     model: AdversarialModule
     data: ImageDataModule
+
+
+class _OnlyTheEnd(_FitLoop):
+    """Lightning's loop, without a step left: only what comes at the end of training is done, which it would skip."""
+
+    skip = False
 
 
 def start(sources: Sequence[Part], overwrite: bool, resume: bool = False) -> Outcome:
@@ -111,13 +118,16 @@ def _go_on(directory: Path, whole: Plan, allow_import: Collection[str], again: b
     refuse_foreign({"class_path": content[KEY]["variant"]}, allow_import, str(checkpoint))
     refuse_foreign(content["hyper_parameters"], allow_import, str(checkpoint))
     refuse_edited(content, whole.tree, whole.recipe, checkpoint)
-    if done := done_already(content, whole.tree["trainer"]):
+    done = done_already(content, whole.tree["trainer"])
+    if done and not lacks_report(Run(directory), content["global_step"]):
         if again:
             return ended(read_run(directory), is_first_process(), "finished")
         count, kind = done
         advice = f"to go on give --trainer.max_{kind} N with N > {count}"
         raise UserError(f"{directory} has done its {count} {kind}; {advice}")
     built = _build(whole, directory, first_step=content["global_step"])
+    if done:
+        built.trainer.fit_loop.__class__ = _OnlyTheEnd
     with _owned(built, directory):
         if find_checkpoint(directory) != checkpoint:
             raise UserError(f"{directory}: another process went on with it meanwhile; give the command again")

@@ -53,7 +53,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         """Find the folder to write to. It is the same for every process."""
         self.directory = run_directory(trainer) / "checkpoints"
         self._last_saved = -1
-        evaluations = [callback for callback in trainer.callbacks if isinstance(callback, Evaluation)]  # type: ignore[attr-defined]
+        evaluations = [c for c in trainer.callbacks if isinstance(c, Evaluation)]  # type: ignore[attr-defined]
         self.evaluation = evaluations[0] if evaluations else None
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # no other was asked for
             trainer.strategy.checkpoint_io = Straight()

@@ -59,7 +59,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
             trainer.strategy.checkpoint_io = Straight()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Make the folder, and find the last checkpoints. Those of later steps were damaged, or this run is a new one."""
+        """Make the folder, and find the last checkpoints. Those of later steps are damaged, or of an older run."""
         if trainer.is_global_zero:
             self.directory.mkdir(exist_ok=True)
         saved = Run(self.directory.parent).saved("last")

@@ -55,7 +55,12 @@ class Stop(pl.Callback):
         """Copy the run as kill -9 would leave it now."""
         if trainer.is_global_zero:
             directory = Path(trainer.run_directory)  # type: ignore[attr-defined]
-            shutil.copytree(directory, directory.with_name("kill"))
+            shutil.copytree(directory, directory.with_name(self.how))
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Copy the run as it is after its last step and before its report."""
+        if self.how == "end":
+            self.kill(trainer)
 
 
 def settings(variant: str, change: dict[str, Any]) -> dict[str, Any]:
@@ -80,10 +85,10 @@ def law(variant: str, change: dict[str, Any], stops: dict[str, tuple[int, int]],
         gan.fit(**given, trainer={**trainer, "callbacks": callbacks, **more}, run=home / name)
         return home / name
 
-    whole = fit("whole", *(how for how in stops if how == "kill"))
+    whole = fit("whole", *(how for how in stops if how in ("kill", "end")))
     for how in stops:
         limit = {"max_time": "00:00:00:01"} if how == "time" else {}
-        run = home / "kill" if how == "kill" else fit(how, how, **limit)
+        run = home / how if how in ("kill", "end") else fit(how, how, **limit)
         _meet()
         if os.environ.get("LOCAL_RANK", "0") == "0":
             grow_old(run)

@@ -188,8 +188,8 @@ def same_run(a: Path, b: Path) -> None:
     """Both runs ended alike and left the same: rows, curves but for the speed, pictures, best checkpoint, snapshots."""
     same_end(a, b)
     first, second = Run(a), Run(b)
-    assert equal(checkpoint(a)["loops"], checkpoint(b)["loops"])
-    assert first.rows == second.rows
+    rows = [[row | {"commit": None} for row in run.rows] for run in (first, second)]  # whoever edits code may go on
+    assert rows[0] == rows[1]
     curves = [{t: c for t, c in run.scalars().items() if not t.startswith("throughput/")} for run in (first, second)]
     assert curves[0] == curves[1]
     assert first.scalars().keys() == second.scalars().keys()

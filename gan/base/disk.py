@@ -1,25 +1,27 @@
 """Writes files whole: under its name a file has either its old content or all of the new one."""
 
+import errno
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gan.base.errors import DiskError
 
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}  # of no other cause
+
 
 @contextmanager
 def replacing(path: Path, damage: Callable[[Path], str | None] | None = None) -> Iterator[Path]:
     """Give a path to write to. At the exit that file is on the disk and takes the name `path`.
 
-    Only the folder of `path` is made, so that a run whose directory is gone is not made anew. `damage` says what is
-    wrong with a file; the new one is read back with it. After any error `path` keeps its old content, and the new file
-    is removed. An error of the disk, and damage, are DiskErrors.
+    `damage` says what is wrong with a file; the new one is read back with it. After any error `path` keeps its old
+    content, and the new file is removed. An error of the disk, and damage, are DiskErrors.
     """
     part = path.with_name(path.name + ".part")
     try:
         with writing(path):
-            path.parent.mkdir(exist_ok=True)
             yield part
             _sync(part)
             if damage and (reason := damage(part)):
@@ -33,12 +35,48 @@ def replacing(path: Path, damage: Callable[[Path], str | None] | None = None) ->
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Within it, an error of the disk is a DiskError that names `path`."""
+    """Within it, an OSError is a DiskError that names `path`, also if a library made another error of it."""
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise DiskError(f"{path}: cannot be written ({reason}); mend that, then go on with gan resume") from error
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        if not isinstance(cause, OSError):
+            raise
+        raise _disk_error(f"{path}: cannot be written", cause) from error
+
+
+@contextmanager
+def training() -> Iterator[None]:
+    """Within it, an error that came of the disk is a DiskError, whatever failed after it.
+
+    TensorBoard writes in a thread, whose error it raises again at the next writing. The thread does not print it.
+    """
+    before = threading.excepthook
+    threading.excepthook = lambda args: None if isinstance(args.exc_value, OSError) else before(args)
+    try:
+        yield
+    except Exception as error:
+        chain = list(_chain(error))
+        found = next((e for e in chain if isinstance(e, DiskError)), None)
+        cause = next((e for e in chain if isinstance(e, OSError) and e.errno in DISK), None)
+        if found is None and cause is not None:
+            found = _disk_error(f"{cause.filename or 'the disk'}: cannot be written", cause)
+        if found is None or found is error:
+            raise
+        raise found from error
+    finally:
+        threading.excepthook = before
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it came of."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _disk_error(what: str, error: OSError) -> DiskError:
+    return DiskError(f"{what} ({error.strerror or error}); mend that, then go on with gan resume")
 
 
 def _sync(path: Path) -> None:

@@ -44,5 +44,4 @@ def grid(images: Tensor, columns: int = 10) -> Tensor:
 def write_png(picture: Tensor, path: Path) -> None:
     """uint8 (C, H, W), grey or RGB, -> a PNG file."""
     array = picture.cpu().squeeze(0).numpy() if picture.shape[0] == 1 else picture.cpu().permute(1, 2, 0).numpy()
-    path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(array).save(path, format="PNG")

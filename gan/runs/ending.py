@@ -1,6 +1,5 @@
 """How a run ends: its state, its reason, and the exit code of the command that trained it."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,12 +8,11 @@ import pytorch_lightning as pl
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
 
+from gan.base.disk import training
 from gan.base.errors import DiskError, UserError
 from gan.runs.callbacks.interrupt import Interrupt
 from gan.runs.fit import CODES
 from gan.runs.status import Life, living
-
-DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE}
 
 
 @dataclass(frozen=True)
@@ -74,15 +72,11 @@ def told(life: Life | None, trainer: pl.Trainer, new: bool) -> Iterator[None]:
 def _of_its_kind(trainer: pl.Trainer) -> Iterator[None]:
     """Turn the errors of Lightning and of the disk into those that the command line knows."""
     try:
-        yield
+        with training():
+            yield
     except SystemExit:  # Lightning raises it after a second Ctrl-C, or after one before the first update
         if trainer.interrupted:
             raise KeyboardInterrupt from None
         raise
     except MisconfigurationException as error:
         raise UserError(f"trainer: {' '.join(str(error).split())[:300]}") from error
-    except OSError as error:
-        if error.errno in DISK:
-            where = f" at {error.filename}" if error.filename else ""
-            raise DiskError(f"the disk: {error.strerror}{where}; make room, then go on with gan resume") from error
-        raise

@@ -84,6 +84,11 @@ def done_already(content: Mapping[str, Any], trainer: Mapping[str, Any]) -> tupl
     return None
 
 
+def lacks_report(run: Run, step: int) -> bool:
+    """Return whether a run was killed, or failed, after its last step and before its report."""
+    return run.state in ("killed", "failed") and all(row["step"] != step for row in run.report_rows)
+
+
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gan.base.errors import UserError
+from gan.base.disk import replacing
+from gan.base.errors import DiskError, UserError
 
 FILE = "status.json"
 STATES = ("running", "stopped", "finished", "failed", "diverged")
@@ -136,10 +137,8 @@ class Life:
     def _write(self, status: Status) -> None:
         """Replace the file. A full disk stops a run where it saves its weights, not at this note."""
         self.status, self._next = status, time.monotonic() + BEAT_EVERY
-        part = self.directory / f"{FILE}.part"
-        with suppress(OSError):
+        with suppress(DiskError), replacing(self.directory / FILE) as part:
             part.write_text(json.dumps(asdict(status), indent=1) + "\n", encoding="utf-8")
-            os.replace(part, self.directory / FILE)
 
 
 _life: Life | None = None  # of the run that this process trains; only the first process of a run has one

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
+from pytorch_lightning.loops.fit_loop import _FitLoop
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from gan.base.errors import UserError
@@ -36,7 +37,7 @@ from gan.runs.process import as_in_a_process_of_its_own
 from gan.runs.provenance import provenance
 from gan.runs.ranks import Ranks
 from gan.runs.reader import Run, read_run
-from gan.runs.resuming import done_already, ended, fixed, refuse_edited, refuse_other
+from gan.runs.resuming import done_already, ended, fixed, lacks_report, refuse_edited, refuse_other
 from gan.runs.status import Life, killed_at
 from gan.runs.trainer import build_trainer, checked
 from gan.runs.unusable import leave_to_the_run, refuse_unusable
@@ -56,6 +57,12 @@ class Built(NamedTuple):
     trainer: pl.Trainer
     model: AdversarialModule
     data: ImageDataModule
+
+
+class _OnlyTheEnd(_FitLoop):
+    """Lightning's loop, without a step left: only what comes at the end of training is done, which it would skip."""
+
+    skip = False
 
 
 def start(sources: Sequence[Part], overwrite: bool, resume: bool = False, alone: bool = False) -> Outcome:
@@ -128,7 +135,8 @@ def _go_on(
     refuse_foreign({"class_path": content[KEY]["variant"]}, allow_import, str(checkpoint))
     refuse_foreign(content["hyper_parameters"], allow_import, str(checkpoint))
     refuse_edited(content, whole.tree, whole.recipe, checkpoint)
-    if done := done_already(content, whole.tree["trainer"]):
+    done = done_already(content, whole.tree["trainer"])
+    if done and not lacks_report(Run(directory), content["global_step"]):
         if again:
             if is_first_process():
                 _close(directory, content["global_step"])
@@ -139,6 +147,8 @@ def _go_on(
     built = _build(whole, directory, first_step=content["global_step"])
     built.model.other_world_size = other_world_size
     refuse_other_world_size(built.model, content[KEY], built.trainer.world_size)  # before anything is launched
+    if done:
+        built.trainer.fit_loop.__class__ = _OnlyTheEnd
     with _owned(built, directory):
         if find_checkpoint(directory) != checkpoint:
             raise UserError(f"{directory}: another process went on with it meanwhile; give the command again")

@@ -271,9 +271,9 @@ def test_a_run_with_a_damaged_checkpoint_has_a_sound_one(tmp_path, capsys):
     assert note.endswith(f"taking {older.name}, which was saved before it\n")
     assert gan("sample", older, "--num=4", "--out", tmp_path / "b.png") == 0
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-    for command in ("sample", "evaluate"):
+    for words in (("sample", newest, "--out", tmp_path / "c.png"), ("evaluate", newest)):
         capsys.readouterr()
-        assert gan(command, newest) == 2, "a file that is named is not replaced by another"
+        assert gan(*words) == 2, "a file that is named is not replaced by another"
         assert "damaged" in error_line(capsys.readouterr().err)
     assert gan("resume", run, "--trainer.max_steps=5") == 0
     assert [step for step in read_run(run).saved("last")] == [4, 5], "the damaged one is done again"

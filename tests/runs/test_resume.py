@@ -69,6 +69,10 @@ def test_a_run_that_stopped_before_its_first_step_goes_on(tmp_path):
     law("MLPGAN", {"pretraining": 3}, {"callback": (0, 2)}, tmp_path)
 
 
+def test_a_run_that_was_killed_after_its_last_step_gets_its_report(tmp_path):
+    law("MLPGAN", {}, {"end": (-1, 0)}, tmp_path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("variant", "rule"), EVERY_PAIR)
 def test_every_variant_under_every_rule(variant, rule, tmp_path):

@@ -54,13 +54,15 @@ class Checkpoints(pl.callbacks.Checkpoint):
         """Find the folder to write to. It is the same for every process."""
         self.directory = run_directory(trainer) / "checkpoints"
         self._last_saved = -1
-        evaluations = [callback for callback in trainer.callbacks if isinstance(callback, Evaluation)]  # type: ignore[attr-defined]
+        evaluations = [c for c in trainer.callbacks if isinstance(c, Evaluation)]  # type: ignore[attr-defined]
         self.evaluation = evaluations[0] if evaluations else None
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # no other was asked for
             trainer.strategy.checkpoint_io = Straight()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Find the last checkpoints. Those of later steps were damaged, or this run is a new one."""
+        """Make the folder, and find the last checkpoints. Those of later steps are damaged, or of an older run."""
+        if trainer.is_global_zero:
+            self.directory.mkdir(exist_ok=True)
         saved = Run(self.directory.parent).saved("last")
         self._kept = [step for step in saved if step <= trainer.global_step][-2:]
 
@@ -69,10 +71,12 @@ class Checkpoints(pl.callbacks.Checkpoint):
     ) -> None:
         """Save what is due. Lightning calls checkpoint callbacks last, so the FID is already that of this step."""
         assert isinstance(pl_module, AdversarialModule)
+        if "generator" in outputs["updated"]:
+            self._save_due(trainer, pl_module, outputs)
         if trainer.should_stop:  # before Lightning counts an epoch, which a stop leaves in its middle, as processed
             self._save_last(trainer)
-        if "generator" not in outputs["updated"]:
-            return
+
+    def _save_due(self, trainer: pl.Trainer, pl_module: AdversarialModule, outputs: Any) -> None:
         step = trainer.global_step
         if step in self.milestones and trainer.is_global_zero:
             save_snapshot(pl_module, step, self.directory / f"generator_step_{step:07d}.safetensors")
@@ -108,7 +112,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         """Write a checkpoint, then remove those of its kind whose steps are not to be kept."""
         path = self.directory / f"{kind}_step_{trainer.global_step:07d}.ckpt"
         if trainer.is_global_zero:
-            with writing(self.directory.parent):
+            with writing(self.directory):
                 for logger in trainer.loggers:  # what a resumed run will not write again
                     logger.save()
         with replacing(path, damage) if trainer.is_global_zero else nullcontext(path) as part:

@@ -7,6 +7,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from gan.base.disk import writing
+
 
 def due(trainer: pl.Trainer, outputs: Any, every_n_steps: int) -> bool:
     """Return whether the batch had a generator update whose number is a multiple of N. With N = 0 it never has."""
@@ -38,6 +40,7 @@ def run_directory(trainer: pl.Trainer) -> Path:
 
 def write(trainer: pl.Trainer, values: Mapping[str, float]) -> None:
     """Write scalars to every logger at the clock's step, and to `trainer.callback_metrics` for the progress bar."""
-    for logger in trainer.loggers:
-        logger.log_metrics(dict(values), step=trainer.global_step)
+    with writing(Path(trainer.default_root_dir)):
+        for logger in trainer.loggers:
+            logger.log_metrics(dict(values), step=trainer.global_step)
     trainer.callback_metrics.update({tag: torch.tensor(value) for tag, value in values.items()})

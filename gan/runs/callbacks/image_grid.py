@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
-from gan.base.disk import replacing
+from gan.base.disk import replacing, writing
 from gan.base.errors import whole
 from gan.base.images import grid, write_png
 from gan.engine.game import AdversarialModule
@@ -34,10 +34,13 @@ class ImageGrid(pl.Callback):
         self.directory = run_directory(trainer) / "samples"
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """In a new run, write real images and samples of the untrained generator."""
+        """Make the folder. In a new run, write real images and samples of the untrained generator."""
         assert isinstance(pl_module, AdversarialModule)
+        if not self.every_n_steps or not trainer.is_global_zero:
+            return
+        self.directory.mkdir(exist_ok=True)
         data = getattr(trainer, "datamodule", None)
-        if self.every_n_steps and trainer.is_global_zero and pl_module.images_seen == 0:
+        if pl_module.images_seen == 0:
             if data is not None:
                 self._write(trainer, "samples/real", data.loaded.train.images[: self.num_images].cpu(), "real.png")
             self._write_samples(trainer, pl_module)
@@ -64,10 +67,11 @@ class ImageGrid(pl.Callback):
 
     def _write(self, trainer: pl.Trainer, tag: str, images: Tensor, name: str) -> None:
         picture = grid(images)
-        with replacing(self.directory / name) as part:
-            write_png(picture, part)
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(tag, picture, trainer.global_step)
-            elif hasattr(logger, "log_image"):  # WandbLogger and its like
-                logger.log_image(tag, [picture.cpu().permute(1, 2, 0).numpy()], trainer.global_step)
+        with writing(self.directory / name):
+            with replacing(self.directory / name) as part:
+                write_png(picture, part)
+            for logger in trainer.loggers:
+                if isinstance(logger, TensorBoardLogger):
+                    logger.experiment.add_image(tag, picture, trainer.global_step)
+                elif hasattr(logger, "log_image"):  # WandbLogger and its like
+                    logger.log_image(tag, [picture.cpu().permute(1, 2, 0).numpy()], trainer.global_step)

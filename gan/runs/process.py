@@ -50,7 +50,7 @@ def as_in_a_process_of_its_own(alone: bool = False) -> Iterator[None]:
             for name in os.environ.keys() - environment.keys():
                 del os.environ[name]
             os.environ.update(environment)
-            rank_zero_only.rank = rank
+            rank_zero_only.rank = rank  # type: ignore[attr-defined]
 
 
 def _joined() -> bool:

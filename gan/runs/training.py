@@ -32,6 +32,7 @@ from gan.runs.plan import CALLBACKS, Plan, plan
 from gan.runs.process import as_in_a_process_of_its_own
 from gan.runs.provenance import provenance
 from gan.runs.ranks import Ranks
+from gan.runs.small import say_if_too_small
 from gan.runs.trainer import build_trainer, checked
 
 EXPECTED_WARNINGS = (
@@ -139,6 +140,8 @@ def _train(run: Run, whole: Plan, directory: Path, checkpoint: Path | None) -> O
     # The run is recorded after everything is restored. So a refused resumption changes no file.
     record = LambdaCallback(on_train_start=lambda trainer, model: _record(run, whole.tree, directory, checkpoint))
     trainer.callbacks.insert(0, record)  # type: ignore[attr-defined]
+    if trainer.world_size > 1:
+        say_if_too_small(run.model)
     ranks = next(c for c in trainer.callbacks if isinstance(c, Ranks))  # type: ignore[attr-defined]
     with ranks.watched(trainer), warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:

@@ -19,5 +19,12 @@ def run(words: list[str]) -> int:
     if flags.words["config"]:
         raise UserError("--config may not be given on resuming; the run's own is used")
     refuse_changes(flags.names)
-    how = {name.replace("-", "_"): True for name in flags.switches}
-    return say(resume(directory, **flags.tree, allow_import=flags.words["allow-import"], **how))
+    return say(
+        resume(
+            directory,
+            **flags.tree,
+            allow_import=flags.words["allow-import"],
+            other_world_size="other-world-size" in flags.switches,
+            alone="alone" in flags.switches,
+        )
+    )

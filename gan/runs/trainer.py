@@ -13,7 +13,7 @@ from pytorch_lightning.profilers import PassThroughProfiler
 from gan.base.choices import check_arguments
 from gan.base.errors import UserError
 from gan.runs.objects import KINDS, built
-from gan.runs.world import refuse_another_world, refuse_too_many
+from gan.runs.world import refuse_another_world, refuse_synchronised_batch_norm, refuse_too_many
 
 NOTHING = nullcontext()
 DDP = "ddp_find_unused_parameters_true"  # the DDP that works where two networks alternate
@@ -91,6 +91,7 @@ def check_trainer(settings: dict[str, Any]) -> None:
         raise UserError("trainer.default_root_dir: a run writes into its own directory; give --run DIR")
     refuse_too_many(settings)
     refuse_another_world(settings)
+    refuse_synchronised_batch_norm(settings)
 
 
 def checked(settings: dict[str, Any], directory: Path, first_step: int | None) -> dict[str, Any]:

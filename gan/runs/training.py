@@ -39,6 +39,7 @@ from gan.runs.ranks import Ranks
 from gan.runs.reader import Run, read_run
 from gan.runs.resuming import done_already, ended, fixed, lacks_report, refuse_edited, refuse_other
 from gan.runs.status import Life, killed_at
+from gan.runs.small import say_if_too_small
 from gan.runs.trainer import build_trainer, checked
 from gan.runs.unusable import leave_to_the_run, refuse_unusable
 
@@ -215,6 +216,8 @@ def _train(run: Built, whole: Plan, directory: Path, checkpoint: Path | None) ->
     recording = Recording(life, lambda: _record(run, whole.tree, directory, checkpoint), fixed(whole.tree))
     trainer.callbacks.insert(0, recording)  # type: ignore[attr-defined]
     recording.hide_loggers(trainer)
+    if trainer.world_size > 1:
+        say_if_too_small(run.model)
     ranks = next(c for c in trainer.callbacks if isinstance(c, Ranks))  # type: ignore[attr-defined]
     with told(life, trainer, new=checkpoint is None), ranks.watched(trainer), warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:

@@ -53,6 +53,15 @@ def refuse_too_many(settings: Mapping[str, Any]) -> None:
         raise UserError(f"trainer.devices: {_devices(settings)} are too many for {what}; give fewer")
 
 
+def refuse_synchronised_batch_norm(settings: Mapping[str, Any]) -> None:
+    """Raise UserError for a batch norm over several processes on a CPU."""
+    if settings.get("sync_batchnorm") and processes(settings) > 1 and not _on_gpus(settings):
+        raise UserError(
+            "trainer.sync_batchnorm: PyTorch synchronises batch norm on GPUs only; remove it, and each process "
+            "normalises its own part of the batch"
+        )
+
+
 def refuse_another_world(settings: Mapping[str, Any]) -> None:
     """Raise UserError if the environment speaks of other processes than the trainer.
 
@@ -89,7 +98,8 @@ def forget_the_launcher() -> None:
     """Remove what a launcher has put into this process's environment, so that the process trains alone."""
     for name in (*_variables(), ELASTIC):
         os.environ.pop(name, None)
-    rank_zero_only.rank = 0  # Lightning read it from the environment when it was imported  # type: ignore[attr-defined]
+    # Lightning read it from the environment when it was imported.
+    rank_zero_only.rank = 0  # type: ignore[attr-defined]
 
 
 def by_itself(settings: Mapping[str, Any] | None) -> dict[str, Any]:

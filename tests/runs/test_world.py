@@ -96,6 +96,7 @@ def test_it_is_refused_before_a_directory_is_made_and_ignored_alone(tmp_path, mo
         (("--trainer.devices=1000000000000",), "too many"),
         (("--trainer.devices=3",), "recipe.batch_size 8 does not divide over 3 processes"),
         (("--trainer.devices=2", "--model.recipe.batch_size=9"), "recipe.batch_size 9 does not divide"),
+        (("--trainer.devices=2", "--trainer.sync_batchnorm=true"), "synchronises batch norm on GPUs only"),
     ],
 )
 def test_too_many_devices_are_refused_before_anything_is_launched(flags, message, tmp_path, capsys):

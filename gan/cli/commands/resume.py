@@ -1,7 +1,5 @@
 """`gan resume` goes on with a run."""
 
-from typing import Any
-
 from gan.base.errors import UserError
 from gan.cli.flags import parse_flags
 from gan.cli.help import RESUME_HELP
@@ -21,5 +19,12 @@ def run(words: list[str]) -> int:
     if flags.words["config"]:
         raise UserError("--config may not be given on resuming; the run's own is used")
     refuse_changes(flags.names)
-    how: dict[str, Any] = {name.replace("-", "_"): True for name in flags.switches}
-    return say(resume(directory, **flags.tree, allow_import=flags.words["allow-import"], **how))
+    return say(
+        resume(
+            directory,
+            **flags.tree,
+            allow_import=flags.words["allow-import"],
+            other_world_size="other-world-size" in flags.switches,
+            alone="alone" in flags.switches,
+        )
+    )

@@ -61,7 +61,8 @@ def test_it_is_resumed_from_elsewhere_only_if_its_package_is_allowed(stranger, t
     assert "--allow-import mylab" in error_line(capsys.readouterr().err)
     assert "mylab" not in sys.modules
     assert gan("resume", tmp_path / "run", "--trainer.max_steps=5", "--allow-import", "mylab") == 0
-    words = (f"--config={stranger / 'config.yaml'}", "--trainer.max_steps=5", f"--run={tmp_path / 'whole'}")
+    config = (f"--config={stranger / 'config.yaml'}", "--allow-import=mylab")
+    words = (*config, "--trainer.max_steps=5", f"--run={tmp_path / 'whole'}")
     assert gan("fit", *words) == 0
     same_end(tmp_path / "whole", tmp_path / "run")
     measured = [scalars(tmp_path / run)["metric/diversity"] for run in ("whole", "run")]
@@ -79,8 +80,12 @@ def test_it_is_sampled_from_elsewhere_only_if_its_package_is_allowed(stranger, t
         assert file["images"].shape == (5, 28, 28)
 
 
-def test_its_config_makes_the_same_run_from_elsewhere(stranger, tmp_path):
-    assert gan("fit", f"--config={stranger / 'config.yaml'}", f"--run={tmp_path / 'again'}") == 0
+def test_its_config_makes_the_same_run_from_elsewhere_only_if_its_package_is_allowed(stranger, tmp_path, capsys):
+    words = ("fit", f"--config={stranger / 'config.yaml'}", f"--run={tmp_path / 'again'}")
+    assert gan(*words) == 2
+    assert "--allow-import mylab" in error_line(capsys.readouterr().err)
+    assert "mylab" not in sys.modules
+    assert gan(*words, "--allow-import=mylab") == 0
     same_end(stranger, tmp_path / "again")
 
 

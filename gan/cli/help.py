@@ -23,6 +23,7 @@ Train a GAN. Later configs and flags win, key by key; null removes a key. Values
   --seeds.SOURCE=N                  another seed for init, order, noise or dropout alone
   --run DIR                         default runs/<config>/<variant>/seed_<n>
   --overwrite                       empty a used run directory first
+  --allow-import PACKAGE            let a config name code outside gan and the working directory
   --print_config                    print the resolved configuration, every recipe field, and stop
 
 Ctrl-C finishes the update, saves and exits; `gan resume RUN` goes on.

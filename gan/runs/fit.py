@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gan.base.errors import UserError
+from gan.base.paths import absolute
 from gan.runs.config import KEYS, Part, canonical, mapping, parts, read_config
 from gan.runs.directory import CONFIG
 
@@ -39,6 +40,7 @@ def fit(
     seed_everything: int | None = None,
     run: str | Path | None = None,
     overwrite: bool = False,
+    allow_import: Collection[str] = (),
 ) -> Outcome:
     """Train a new run: `gan.fit("mlp_gan", recipe={"prior": "uniform"}, trainer={"max_steps": 2000})`.
 
@@ -59,27 +61,32 @@ def fit(
         seed_everything: the run's seed. The default is that of the configs, or 1.
         run: the directory. The default is that of the configs, or runs/<config>/<variant>/seed_<n>.
         overwrite: empty a used run directory first.
+        allow_import: packages outside `gan` that a config file may name, beside code in the working directory.
     """
     given = {name: value for name, value in locals().items() if name in KEYS}
     sources = _sources(config, given, recipe)
     from gan.runs.training import start  # torch takes seconds to import
+    from gan.runs.trust import trusted
 
-    return start(sources, overwrite)
+    return start(trusted(sources, allow_import), overwrite)
 
 
 def configuration(
-    config: str | Path | Sequence[str | Path] = (), *, recipe: Section | None = None, **given: Any
+    config: str | Path | Sequence[str | Path] = (),
+    *,
+    recipe: Section | None = None,
+    allow_import: Collection[str] = (),
+    **given: Any,
 ) -> dict[str, Any]:
     """Return what `fit` would write to the run's config.yaml: every value. Nothing is written here."""
     sources = _sources(config, given, recipe)
     from gan.runs.plan import plan
+    from gan.runs.trust import trusted
 
-    return plan(sources).tree
+    return plan(trusted(sources, allow_import)).tree
 
 
 def _sources(config: str | Path | Sequence[str | Path], given: Mapping[str, Any], recipe: Section | None) -> list[Part]:
-    run = given.get("run")
-    given = {**given, "run": str(run) if isinstance(run, Path) else run}
     found = parts(config, given)
     return found if recipe is None else [*found, Part("", canonical({"model": {"recipe": recipe}}, ""))]
 
@@ -101,7 +108,7 @@ def resume(
     names packages outside `gan` that the run's code may come from. Raises UserError, in one line, for a mistake.
     """
     given = {name: value for name, value in locals().items() if name in KEYS and name != "run" and value is not None}
-    directory = Path(run)
+    directory = absolute(run, "gan resume")
     file = directory / CONFIG
     if not file.is_file():
         raise UserError(f"{directory}: not a run (it has no {CONFIG}); give the directory of a gan fit")

@@ -13,12 +13,12 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from gan.base.errors import UserError
 from gan.data.datamodule import ImageDataModule
-from gan.data.dataset import importable
 from gan.engine.building import refuse_for_trainer
 from gan.engine.formats import recorded_format, recorded_recipe
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
 from gan.engine.saving import KEY
+from gan.engine.structure import check_optimizers, check_structure
 from gan.runs import directory as run_directory
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.callbacks.hyperparameters import Hyperparameters
@@ -27,11 +27,11 @@ from gan.runs.callbacks.progress import Progress
 from gan.runs.checkpoint import find_checkpoint, read_checkpoint, refuse_foreign
 from gan.runs.config import Part
 from gan.runs.fit import Outcome
-from gan.runs.objects import named_classes
 from gan.runs.plan import CALLBACKS, Plan, plan
 from gan.runs.process import as_in_a_process_of_its_own
 from gan.runs.provenance import provenance
 from gan.runs.trainer import build_trainer, checked
+from gan.runs.trust import refuse_foreign_code
 
 EXPECTED_WARNINGS = (
     ".*does not have many workers.*",  # batches are drawn on the device
@@ -66,7 +66,7 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
     """Go on with a run from its last checkpoint."""
     with as_in_a_process_of_its_own():
         config = directory / run_directory.CONFIG
-        _refuse_foreign_code(recorded.tree, allow_import, str(config))
+        refuse_foreign_code(recorded.tree, directory, allow_import, str(config))
         if not allow_import:  # with it, code is imported from where the run found it
             recorded = replace(recorded, tree=recorded.tree | {"pythonpath": None})
         whole = plan([recorded, change])
@@ -78,6 +78,7 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
                 f"start it again with gan fit --config {config} --run {directory} --overwrite"
             ) from None
         content = read_checkpoint(checkpoint)
+        check_structure(content, str(checkpoint))
         refuse_foreign({"class_path": content[KEY]["variant"]}, allow_import, str(checkpoint))
         refuse_foreign(content["hyper_parameters"], allow_import, str(checkpoint))
         if _trained_recipe(content, str(checkpoint)) != whole.recipe:
@@ -86,15 +87,9 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
         if isinstance(last, int) and step >= last > -1:
             advice = f"to go on give --trainer.max_steps N with N > {step}"
             raise UserError(f"{directory} has done its {step} steps; {advice}")
-        return _train(_build(whole, directory, first_step=step), whole, directory, checkpoint)
-
-
-def _refuse_foreign_code(tree: dict[str, Any], allow_import: Collection[str], where: str) -> None:
-    """Raise UserError if a run's configuration names code of a package that is not allowed."""
-    refuse_foreign(tree.get("model"), allow_import, where)
-    refuse_foreign(importable(tree.get("data", {}).get("name")), allow_import, where, called=True)
-    theirs = [name for name in named_classes(tree.get("trainer", {})) if name.split(".")[0] != "pytorch_lightning"]
-    refuse_foreign(theirs, allow_import, where)
+        run = _build(whole, directory, first_step=step)
+        check_optimizers(content, run.model.configure_optimizers()[0], str(checkpoint))
+        return _train(run, whole, directory, checkpoint)
 
 
 def _trained_recipe(content: Mapping[str, Any], where: str) -> Recipe | None:
@@ -126,7 +121,13 @@ def _build(whole: Plan, directory: Path, first_step: int | None) -> Run:
 def _train(run: Run, whole: Plan, directory: Path, checkpoint: Path | None) -> Outcome:
     trainer = run.trainer
     # The run is recorded after everything is restored. So a refused resumption changes no file.
-    record = LambdaCallback(on_train_start=lambda trainer, model: _record(run, whole.tree, directory, checkpoint))
+    restored = []
+
+    def recorded(trainer: pl.Trainer, model: pl.LightningModule) -> None:
+        restored.append(True)
+        _record(run, whole.tree, directory, checkpoint)
+
+    record = LambdaCallback(on_train_start=recorded)
     trainer.callbacks.insert(0, record)  # type: ignore[attr-defined]
     with warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:
@@ -134,6 +135,13 @@ def _train(run: Run, whole: Plan, directory: Path, checkpoint: Path | None) -> O
         try:
             settings: Any = {"ckpt_path": checkpoint, "weights_only": True if checkpoint else None}
             trainer.fit(run.model, datamodule=run.data, **settings)
+        except UserError:
+            raise
+        except Exception as error:
+            if checkpoint is None or restored:
+                raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UserError(f"{checkpoint}: cannot be gone on from ({reason}); give a sound checkpoint") from error
         except SystemExit:  # Lightning raises it after a second Ctrl-C, or after one before the first update
             if trainer.interrupted:
                 raise KeyboardInterrupt from None

@@ -15,13 +15,14 @@ def run(words: list[str]) -> int:
     if "--help" in words or "-h" in words:
         _help()
         return 0
-    flags = parse_flags(words, words=("config",), switches=("overwrite", "print_config"))
+    flags = parse_flags(words, words=("config", "allow-import"), switches=("overwrite", "print_config"))
     configs = flags.words["config"]
     if "print_config" in flags.switches:
-        tree = runs.configuration(configs, **flags.tree)
+        tree = runs.configuration(configs, **flags.tree, allow_import=flags.words["allow-import"])
         print(to_yaml(tree), end="")
         return 0
-    return say(runs.fit(configs, **flags.tree, overwrite="overwrite" in flags.switches))
+    allow_import = flags.words["allow-import"]
+    return say(runs.fit(configs, **flags.tree, overwrite="overwrite" in flags.switches, allow_import=allow_import))
 
 
 def _help() -> None:

@@ -15,7 +15,7 @@ from gan.base.errors import UserError
 from gan.base.paths import absolute
 from gan.engine.formats import recorded_format
 from gan.runs.directory import CONFIG, METRICS, PROVENANCE, RESOLVED
-from gan.runs.yaml_files import read_yaml
+from gan.runs.yaml_files import read_tree
 
 Row = dict[str, Any]
 
@@ -170,8 +170,8 @@ class Run:
     def _config(self) -> dict[str, Any] | None:
         """The resolved configuration, or None. UserError for a file that cannot be read as YAML."""
         file = self.directory / CONFIG
-        tree = read_yaml(file, str(file)) if file.is_file() else {}
-        if not (tree.keys() >= RESOLVED and isinstance(tree["model"], dict)):
+        tree = read_tree(file, str(file)) if file.is_file() else None
+        if not (isinstance(tree, dict) and tree.keys() >= RESOLVED and isinstance(tree["model"], dict)):
             return None
         return tree if "class_path" in tree["model"] else None
 

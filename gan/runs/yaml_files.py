@@ -60,6 +60,14 @@ def parse_value(text: str, where: str) -> Any:
 
 def read_yaml(path: Path, where: str) -> dict[str, Any]:
     """Return the mapping in a file. UserError, which begins with `where`, for anything else."""
+    tree = read_tree(path, where)
+    if not isinstance(tree, Mapping):
+        raise UserError(f"{where}: must be a mapping of keys such as model, data and trainer")
+    return dict(tree)
+
+
+def read_tree(path: Path, where: str) -> Any:
+    """Return the plain values in a file. UserError, which begins with `where`, for what is no YAML."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -70,10 +78,7 @@ def read_yaml(path: Path, where: str) -> dict[str, Any]:
         raise UserError(f"{where}: {error}") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{where}: not readable as YAML ({str(error)[:160]})") from None
-    tree = _load(text, where, "not readable as YAML")
-    if not isinstance(tree, Mapping):
-        raise UserError(f"{where}: must be a mapping of keys such as model, data and trainer")
-    return dict(tree)
+    return _load(text, where, "not readable as YAML")
 
 
 def _load(text: str, where: str, fault: str) -> Any:

@@ -279,9 +279,8 @@ def test_the_flags_of_an_error_line_can_be_pasted_and_work(flag):
             assert resolved(*words)
             return
         except UserError as error:
-            found = re.search(r"(--model\.\S+=)(\"[^\"]*\"|\S+)", str(error))
-            assert found, error
-            words.append(found[1] + found[2].strip('"'))
+            (flag, value), *_ = re.findall(r"(--model\.\S+=)(\"[^\"]*\"|\S+)", str(error))
+            words.append(flag + value.strip('"'))
     raise AssertionError(words)
 
 

@@ -118,7 +118,7 @@ def test_provenance_grows_by_an_entry_and_a_broken_one_is_named(tmp_path):
 def test_a_run_whose_name_looks_like_a_number_is_read_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = fit(Path("1e5"), steps=1)
-    assert read_run(run).config["run"] == "1e5"
+    assert read_run(run).config["run"] == str(tmp_path / "1e5")
     assert gan("resume", run, "--trainer.max_steps=2") == 0
 
 

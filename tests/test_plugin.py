@@ -11,6 +11,7 @@ import torch
 from run_support import DATA, QUIET, checkpoint, error_line, gan, process, same_end, scalars
 from support import train, weights
 
+import gan as package
 from gan.parts.losses import LOSSES
 from gan.parts.priors import interpolate
 from gan.runs.reader import read_run
@@ -75,6 +76,9 @@ def test_it_is_sampled_from_elsewhere_only_if_its_package_is_allowed(stranger, t
     assert gan(*words) == 2
     assert "--allow-import mylab" in error_line(capsys.readouterr().err)
     assert "mylab" not in sys.modules
+    path = list(sys.path)
+    assert package.load(stranger, ["mylab"]).sample(2).shape == (2, 1, 28, 28)
+    assert sys.path == path
     assert gan(*words, "--allow-import=mylab") == 0
     with np.load(tmp_path / "a.npz") as file:
         assert file["images"].shape == (5, 28, 28)

@@ -130,3 +130,17 @@ def test_overwriting_takes_nothing_away_for_a_run_that_is_refused(tmp_path):
     assert gan("fit", *words, "--model.recipe.batch_size=15", "--model.recipe.packing=2") == 2
     assert gan("fit", *words, *two) == 2  # before the second process is launched
     assert sorted(path.name for path in run.rglob("*")) == before
+
+
+@pytest.mark.parametrize("text", ["3", "null", "[" * 100_000, "{}"])
+def test_a_provenance_that_is_no_list_is_one_line(text, tmp_path):
+    (tmp_path / "provenance.json").write_text(text)
+    with pytest.raises(UserError, match=r"provenance\.json: not readable as JSON"):
+        write_provenance(tmp_path, {})
+
+
+def test_rows_without_a_step_are_forgotten(tmp_path):
+    rows = ['{"step": 1}', '{"step": null}', '{"step": "1"}', '{"step": [1]}', "[" * 100_000, '{"step": 3}']
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{row}\n" for row in rows))
+    forget_after(tmp_path, 2)
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1}\n'

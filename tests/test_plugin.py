@@ -11,6 +11,7 @@ import torch
 from run_support import DATA, QUIET, checkpoint, ended, error_line, gan, process, same_end, scalars, start
 from support import train, weights
 
+import gan as package
 from gan.parts.losses import LOSSES
 from gan.parts.priors import interpolate
 from gan.runs.reader import read_run
@@ -61,7 +62,8 @@ def test_it_is_resumed_from_elsewhere_only_if_its_package_is_allowed(stranger, t
     assert "--allow-import mylab" in error_line(capsys.readouterr().err)
     assert "mylab" not in sys.modules
     assert gan("resume", tmp_path / "run", "--trainer.max_steps=5", "--allow-import", "mylab") == 0
-    words = (f"--config={stranger / 'config.yaml'}", "--trainer.max_steps=5", f"--run={tmp_path / 'whole'}")
+    config = (f"--config={stranger / 'config.yaml'}", "--allow-import=mylab")
+    words = (*config, "--trainer.max_steps=5", f"--run={tmp_path / 'whole'}")
     assert gan("fit", *words) == 0
     same_end(tmp_path / "whole", tmp_path / "run")
     measured = [scalars(tmp_path / run)["metric/diversity"] for run in ("whole", "run")]
@@ -74,13 +76,20 @@ def test_it_is_sampled_from_elsewhere_only_if_its_package_is_allowed(stranger, t
     assert gan(*words) == 2
     assert "--allow-import mylab" in error_line(capsys.readouterr().err)
     assert "mylab" not in sys.modules
+    path = list(sys.path)
+    assert package.load(stranger, ["mylab"]).sample(2).shape == (2, 1, 28, 28)
+    assert sys.path == path
     assert gan(*words, "--allow-import=mylab") == 0
     with np.load(tmp_path / "a.npz") as file:
         assert file["images"].shape == (5, 28, 28)
 
 
-def test_its_config_makes_the_same_run_from_elsewhere(stranger, tmp_path):
-    assert gan("fit", f"--config={stranger / 'config.yaml'}", f"--run={tmp_path / 'again'}") == 0
+def test_its_config_makes_the_same_run_from_elsewhere_only_if_its_package_is_allowed(stranger, tmp_path, capsys):
+    words = ("fit", f"--config={stranger / 'config.yaml'}", f"--run={tmp_path / 'again'}")
+    assert gan(*words) == 2
+    assert "--allow-import mylab" in error_line(capsys.readouterr().err)
+    assert "mylab" not in sys.modules
+    assert gan(*words, "--allow-import=mylab") == 0
     same_end(stranger, tmp_path / "again")
 
 

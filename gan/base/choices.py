@@ -7,21 +7,25 @@ names; the engine supplies the other arguments. Each parameter is checked agains
 A recorded choice holds every parameter, defaults too (`completed`), so that it means the same after a default changes.
 """
 
-import difflib
-import importlib
 import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from gan.base.errors import UserError
+from gan.base.importing import import_path
+from gan.base.words import nearest
 
 Choice = str | dict[str, Any]  # in a signature; `completed` gives the mapping
 
-MANY = 8  # names that an error line does not list
+# A value for each parameter that has no default, to stand in an error line.
+EXAMPLES: dict[str, Any] = {
+    **{"bound": 0.05, "channels": "[64, 32]", "factor": 1.000004, "final": 0, "lr": 0.001, "std": 0.02},
+    **{"updates": 1000, "value": 0, "widths": "[256, 256]"},
+}
 
 
 class Names:
@@ -113,31 +117,6 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
-def import_path(path: str, kind: str) -> Any:
-    """The object at a dotted path, from any importable package (the working directory counts as one)."""
-    module_name, _, attribute = path.rpartition(".")
-    try:
-        return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError, SyntaxError) as error:  # of the path, or of the module
-        raise UserError(f"{kind}: cannot import {path!r} ({error}); it must be importable from here") from None
-
-
-def import_from(directory: str | None) -> None:
-    """Let user code be imported from a directory, as it was where its run began."""
-    if directory and directory not in sys.path:
-        sys.path.append(directory)
-
-
-def nearest(name: object, known: Iterable[str]) -> str:
-    """The end of an error line: `did you mean 'x'? (allowed: …)`. A long list is given only where no name is near."""
-    known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-    allowed = f"allowed: {', '.join(known) or 'none'}"
-    if not close:
-        return allowed
-    return f"did you mean {close[0]!r}?" + (f" ({allowed})" if len(known) <= MANY else "")
-
-
 def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> dict[str, inspect.Parameter]:
     """The parameters of `target`, by name. Raises UserError for values that are unknown, missing or of the wrong type.
 
@@ -165,7 +144,11 @@ def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> d
             raise UserError(f"{what} has no parameter {key!r}; {nearest(key, own)}")
     missing = [p.name for p in own.values() if p.default is p.empty and p.name not in parameters]
     if missing:
-        raise UserError(f"{what} needs {', '.join(missing)}; give it as {{name: …, {missing[0]}: …}}")
+        values = "".join(f", {name}: {EXAMPLES.get(name, '…')}" for name in missing)
+        kind, _, name = what.rpartition(" ")
+        mapping = f"{{name: {name[1:-1]}{values}}}"
+        flag = f'--model.{kind}="{mapping}"' if kind.startswith("recipe.") else mapping
+        raise UserError(f"{what} needs {', '.join(missing)}; give {flag}")
     hints = _hints(target)
     for key, value in parameters.items():
         default = own[key].default
@@ -177,14 +160,15 @@ def check_parameters(target: Any, parameters: Mapping[str, Any], what: str) -> d
 def check_arguments(target: Any, values: Mapping[str, Any], section: str, hidden: Collection[str] = ()) -> None:
     """UserError for values of a section that are no arguments of `target`, or not of their annotated types."""
     signature = inspect.signature(target).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.values()):
-        return
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.values())
     allowed = signature.keys() - set(hidden)
     try:
         hints = _hints(target)
     except NameError:  # of a library that is imported for type checkers alone
         hints = {}
     for key, value in values.items():
+        if key not in allowed and takes_any:
+            continue
         if key not in allowed:
             raise UserError(f"unknown key {f'{section}.{key}'!r}; {nearest(key, allowed)}")
         if not (value is None and signature[key].default is None) and not _fits(value, hints.get(key)):

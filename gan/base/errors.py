@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+MAX_LINE = 1200  # characters of an error line; of a longer one the middle is left out
+
 
 class UserError(ValueError):
     """A mistake in a flag, a file or a recipe: one line that says what, where, what is allowed and how to mend it.
@@ -11,6 +13,12 @@ class UserError(ValueError):
     """
 
     code = 2
+
+    def __init__(self, message: str) -> None:
+        line = " ".join(message.splitlines())
+        if len(line) > MAX_LINE:
+            line = f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
+        super().__init__("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line))
 
 
 class DiskError(UserError):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import gan
 from gan.base.errors import UserError
+from gan.cli.output import make_lasting
 
 HELP = """\
 usage: gan COMMAND [options]
@@ -33,6 +34,7 @@ of yours, 3 stopped by its time, 4 by the disk, 128 + n by signal n; 5 diverged.
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code, or with 2 after a user's mistake."""
+    make_lasting()
     words = list(sys.argv[1:] if arguments is None else arguments)
     # Console scripts do not import from the working directory, where the user's own priors and variants are. It comes
     # last in the path, so that no file there hides a library. Commands that read somebody's run get it only with

@@ -7,6 +7,7 @@ from typing import Any
 
 from gan.base.choices import nearest
 from gan.base.errors import UserError
+from gan.base.plain import MAX_DEPTH
 from gan.runs.config import KEYS, canonical, laid_over
 from gan.runs.yaml_files import parse_value
 
@@ -56,6 +57,8 @@ def parse_flags(arguments: Sequence[str], words: Sequence[str] = (), switches: S
 
 def _tree(name: str, text: str) -> dict[str, Any]:
     """Return {a: {b: 1}} for the flag `a.b=1`."""
+    if name.count(".") > MAX_DEPTH:
+        raise UserError(f"--{name[:40]}…: more than {MAX_DEPTH} parts in the name of a key")
     value: Any = text
     if name not in TEXTS or text == "null":
         value = parse_value(text, f"--{name}")

@@ -26,6 +26,7 @@ Train a GAN. Later configs and flags win, key by key; null removes a key. Values
                                     so the same line may be given again
   --overwrite                       empty a used run directory first
   --alone                           one process, whatever torchrun or srun put into the environment
+  --allow-import PACKAGE            let a config name code outside gan and the working directory
   --print_config                    print the resolved configuration, every recipe field, and stop
 
 Ctrl-C finishes the update, saves and exits; `gan resume RUN` goes on.

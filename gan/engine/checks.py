@@ -37,6 +37,7 @@ WORDS = {
 }
 # Fields that are whole numbers, with the smallest allowed value.
 WHOLE = {"latent_dim": 1, "batch_size": 1, "d_steps": 1, "g_steps": 1, "packing": 1, "pretraining": 0}
+MOST = {"batch_size": 2**20}  # the largest value, where a larger one could only run out of memory
 LATE = 10**9  # a step that no run reaches: what a schedule comes to
 BELOW = {"weight_clip": math.inf, "ema_decay": 1}  # fields that are numbers from 0 to below this bound
 PLAYERS = ("generator", "discriminator")
@@ -53,7 +54,7 @@ def complete_and_check(recipe: "Recipe") -> dict[str, Any]:
                 values[f.name], f.metadata["registry"], f"recipe.{f.name}", f.metadata["engines"]
             )
     for name, least in WHOLE.items():
-        whole(values[name], f"recipe.{name}", least)
+        whole(values[name], f"recipe.{name}", least, MOST.get(name))
     for name, below in BELOW.items():
         if not is_number(values[name]) or not 0 <= values[name] < below:
             raise UserError(f"recipe.{name} must be a number from 0 to below {below}, got {values[name]!r}")
@@ -136,10 +137,12 @@ def _optimizer_schedules(values: Mapping[str, Any], player: str) -> dict[str, An
     variable = [name for name in optimizer if is_number(read_value(group, name))]
     for value, schedule in _mapping(values, f"{player}_schedules").items():
         where = f"recipe.{player}_schedules.{value}"
+        if isinstance(optimizer.get(value), float) and value not in variable:
+            raise UserError(f"recipe.{player}_optimizer: {value} must be a finite number, got {optimizer[value]}")
         if value not in variable:
             raise UserError(
                 f"{where}: the {player}'s optimizer {optimizer['name']!r} has no {value!r} to vary; "
-                f"{nearest(value, variable)}; remove the schedule with null"
+                f"{nearest(value, variable)}; remove the schedule with --model.{where}=null"
             )
         schedules[value] = _schedule(schedule, optimizer[value], where)
         with usable(f"{where}: the value that it comes to"):

@@ -58,8 +58,7 @@ class AdversarialModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        recipe = self.defaults if recipe is None else recipe
-        self.recipe = Recipe.from_dict(recipe) if isinstance(recipe, Mapping) else recipe
+        self.recipe = Recipe.of(self.defaults if recipe is None else recipe, type(self).__name__)
         self.image_shape = (image_shape[0], image_shape[1], image_shape[2])  # a list in checkpoints
         self.save_hyperparameters(
             {"recipe": self.recipe.to_dict(), "image_shape": list(image_shape), "num_classes": num_classes},
@@ -69,8 +68,9 @@ class AdversarialModule(pl.LightningModule):
         self._given_seeds, self.seeds = seeds, Seeds.of(self.run_seed, seeds)
         with drawing_from("initial weights", self.seeds.init):
             self.generator, self.discriminator = build_networks(self.recipe, self.image_shape, num_classes)
+        averaged = self.recipe.ema_decay > 0 or self.recipe.schedule("ema_decay") is not None
         self.players = {
-            "generator": Player("generator", self.generator, self.recipe, averaged=self.recipe.ema_decay > 0),
+            "generator": Player("generator", self.generator, self.recipe, averaged=averaged),
             "discriminator": Player("discriminator", self.discriminator, self.recipe),
         }
         self.average = self.players["generator"].averages.get("generator")

@@ -97,6 +97,21 @@ class Recipe:
         return Recipe.from_dict, (self.to_dict(),)
 
     @classmethod
+    def of(cls, given: Any, who: str) -> "Recipe":
+        """Return a recipe that was given to the variant `who`: as it is, or as a mapping of every value."""
+        if isinstance(given, Recipe):
+            return given
+        if not isinstance(given, Mapping):
+            raise UserError(f"{who}: recipe must be a Recipe or a mapping of its values, got {given!r}")
+        missing = [f.name for f in dataclasses.fields(cls) if f.name not in given and f.default is f.default_factory]
+        if missing:
+            raise UserError(
+                f"{who}: as a recipe the mapping lacks {', '.join(missing)}; to change some of its values, give "
+                f"{who}({who}.defaults.merged({thawed(given)!r}))"
+            )
+        return cls.from_dict(given)
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
         """Return a recipe made from plain values, as `to_dict` gives them. Fields with a default may be left out."""
         return build(cls, values, "recipe")

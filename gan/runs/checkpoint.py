@@ -17,12 +17,15 @@ import torch
 from gan.base.choices import foreign_names
 from gan.base.disk import replacing
 from gan.base.errors import UserError
+from gan.base.importing import import_folders_restored, import_from
 from gan.engine.formats import FORMAT, recorded_format, recorded_recipe
 from gan.engine.game import AdversarialModule
 from gan.engine.sampling import Sampler
 from gan.engine.saving import KEY
 from gan.runs.integrity import damage
 from gan.runs.reader import find_checkpoint
+from gan.runs.sample import run_config
+from gan.runs.trust import refuse_names
 from gan.variants import variant_class
 
 MAX_BYTES = 4 * 2**30  # of a checkpoint; those of small-image GANs have some megabytes
@@ -81,14 +84,18 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
+@import_folders_restored()
 def load(path: str | Path, allow_import: Collection[str] = (), weights: str | None = None) -> Sampler:
     """Return the trained generator in a run, a checkpoint or a snapshot: `gan.load("runs/…").sample(64)`.
 
-    Of a run the last sound checkpoint is taken. `allow_import` names packages outside `gan` that classes may come from.
+    Of a run the last sound checkpoint is taken. `allow_import` names packages outside `gan` that classes may come from;
+    they are imported from where the run found them.
     `weights` is `raw` or `ema`, by default `ema` if the file has them. Raises UserError for a path that is none of
     these, for weights that the file lacks, and for classes from packages that are not allowed.
     """
-    file = find_checkpoint(Path(path))
+    file = find_checkpoint(path)
+    if allow_import:
+        import_from(run_config(file).get("pythonpath"))
     if file.suffix == ".safetensors":
         header, state = _read_snapshot(file)
         variant, number = header.get("variant"), recorded_format(header, str(file))
@@ -128,7 +135,7 @@ def _part(state: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 def describe(path: str | Path) -> dict[str, Any]:
     """Return {step, seed} of a run, checkpoint or snapshot. The run's seed is None if the file does not say it."""
-    file = find_checkpoint(Path(path))
+    file = find_checkpoint(path)
     if file.suffix == ".safetensors":
         return {"step": _read_snapshot(file)[0].get("step"), "seed": None}
     checkpoint = read_checkpoint(file)
@@ -156,11 +163,7 @@ def build_module(
 
 def refuse_foreign(tree: Any, allow_import: Collection[str], where: str, called: bool = False) -> None:
     """Raise UserError if a tree of choices names code of a package that is not allowed (`foreign_names`)."""
-    allow_import = [allow_import] if isinstance(allow_import, str) else allow_import
-    for name in foreign_names(tree, called):
-        package = name.split(".")[0]
-        if package not in allow_import:
-            raise UserError(f"{where}: names code by its path, {name}; if you trust it, give --allow-import {package}")
+    refuse_names(list(foreign_names(tree, called)), allow_import, where)
 
 
 def _read_snapshot(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
@@ -172,7 +175,7 @@ def _read_snapshot(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         header = dict(header)
         checksum = header.pop("sha256", None)  # older snapshots have none
-    except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
+    except (safetensors.SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise UserError(
             f"{path}: not a generator snapshot ({_first_line(error)}); give one that gan fit wrote"
         ) from None

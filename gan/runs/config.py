@@ -10,6 +10,8 @@ from typing import Any
 
 from gan.base.choices import merge, nearest
 from gan.base.errors import UserError, whole
+from gan.base.paths import absolute
+from gan.base.plain import plain
 from gan.base.seeds import MAX_SEED, Seeds
 from gan.engine.formats import recorded_format
 from gan.runs.directory import RESOLVED
@@ -49,7 +51,7 @@ def shipped_configs() -> dict[str, Path]:
 
 def read_config(name: str | Path) -> Part:
     """Read a config file, or a shipped config by its name."""
-    path = Path(name)
+    path = absolute(name, "--config")
     if not path.is_file():
         shipped = shipped_configs()
         if str(name) not in shipped:
@@ -63,7 +65,7 @@ def read_config(name: str | Path) -> Part:
 
 def parts(config: str | Path | Sequence[str | Path], given: Mapping[str, Any]) -> list[Part]:
     """Return the configs in their order, then what is given beside them. A None in `given` is left out."""
-    names = [config] if isinstance(config, str | Path) else config
+    names = list(config) if isinstance(config, list | tuple) else [config]
     changes = {key: value for key, value in given.items() if value is not None}
     return [*map(read_config, names), Part("", canonical(changes, ""))]
 
@@ -95,7 +97,7 @@ def laid_over(tree: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 def canonical(tree: Mapping[str, Any], where: str, keys: Collection[str] = KEYS) -> dict[str, Any]:
     """Return a tree with `model` as {class_path, recipe} and `data.name` as a mapping. UserError for anything else."""
     result: dict[str, Any] = {}
-    for key, value in tree.items():
+    for key, value in plain(tree, where or "configuration").items():
         if key == "model":
             result[key] = _canonical_model(value, where)
         elif key in SECTIONS:
@@ -109,6 +111,8 @@ def canonical(tree: Mapping[str, Any], where: str, keys: Collection[str] = KEYS)
     for key in TEXTS:
         if not isinstance(result.get(key), str | None):
             raise UserError(f"{prefix(where)}{key} must be a folder's name, got {result[key]!r}")
+    if result.get("run") is not None:
+        result["run"] = str(absolute(result["run"], "--run" if where in ("", "--run") else f"{where}: run"))
     _check_seed(result.get("seed_everything"))
     return result
 
@@ -123,6 +127,8 @@ def _canonical_data(data: dict[str, Any], where: str) -> dict[str, Any]:
         raise UserError(f"{prefix(where)}data.name must be a name, or {{name: …, parameter: …}}, got {rest['name']!r}")
     if not isinstance(rest.get("root"), str | None):
         raise UserError(f"{prefix(where)}data.root must be a folder's name, got {rest['root']!r}")
+    if rest.get("root") is not None:
+        absolute(rest["root"], "--data.root" if where in ("", "--data.root") else f"{where}: data.root")
     return merge(rest, {"name": own}) if own else rest
 
 

@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from gan.base.choices import is_number
 from gan.base.disk import replacing
 from gan.base.errors import UserError
 from gan.runs.owner import FILE as OWNER
-from gan.runs.yaml_files import to_yaml
+from gan.runs.yaml_files import read_yaml, to_yaml
 
 # Keys of every resolved configuration. Another file that is called config.yaml will hardly have all of them.
 RESOLVED = {"model", "run", "seed_everything", "data", "trainer", "checkpoints"}
@@ -77,10 +76,10 @@ def _refuse_what_is_no_run(directory: Path) -> None:
     if any(home.is_relative_to(place) for home in (Path.cwd(), Path(os.path.expanduser("~")).resolve())):
         raise UserError(f"{directory} holds the working or home directory, so --overwrite does not empty it")
     try:
-        tree = yaml.safe_load((directory / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        tree = None
-    if not isinstance(tree, dict) or not tree.keys() >= RESOLVED:
+        tree = read_yaml(directory / CONFIG, str(directory))
+    except UserError:
+        tree = {}
+    if not tree.keys() >= RESOLVED:
         raise UserError(f"{directory} is not a run (no {CONFIG} of gan fit's), so --overwrite does not empty it")
 
 
@@ -100,7 +99,9 @@ def write_provenance(directory: Path, entry: dict[str, Any]) -> None:
     path = directory / PROVENANCE
     try:
         entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    except ValueError as error:
+        if not isinstance(entries, list):
+            raise ValueError("no list of entries")
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}); move it away to go on without it") from None
     write_text(path, json.dumps([*entries, entry], indent=1, default=str) + "\n")
 
@@ -116,6 +117,7 @@ def forget_after(directory: Path, step: int) -> None:
 def _step(row: str) -> float:
     """Return the step of a metric row, or infinity for a row that a crash cut off."""
     try:
-        return json.loads(row)["step"]
-    except (ValueError, KeyError, TypeError):
+        step = json.loads(row)["step"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return math.inf
+    return step if is_number(step) else math.inf

@@ -6,12 +6,14 @@ from typing import Any
 
 from gan.base.choices import nearest
 from gan.base.errors import UserError
+from gan.base.importing import import_folders_restored
 from gan.runs.config import canonical
 from gan.runs.sample import check_num, generator, generator_file
 
 PLACE = ("root", "source")  # keys of `data` that may differ from the run's
 
 
+@import_folders_restored()
 def evaluate(
     path: str | Path,
     num: int = 10000,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gan.base.errors import DiskError, UserError
+from gan.base.paths import absolute
 from gan.runs.config import KEYS, Part, canonical, mapping, parts, read_config
 from gan.runs.directory import CONFIG
 
@@ -47,6 +48,7 @@ def fit(
     overwrite: bool = False,
     resume: bool = False,
     alone: bool = False,
+    allow_import: Collection[str] = (),
 ) -> Outcome:
     """Train a new run: `gan.fit("mlp_gan", recipe={"prior": "uniform"}, trainer={"max_steps": 2000})`.
 
@@ -70,6 +72,7 @@ def fit(
         resume: start the run, or go on with it if it has been started with this configuration, or, if it has ended,
             leave it as it is and return its end. So the same call may be repeated until the run is finished.
         alone: train in this process alone, whatever a launcher (torchrun, srun) has put into the environment.
+        allow_import: packages outside `gan` that a config file may name, beside code in the working directory.
     """
     if overwrite and resume:
         raise UserError("--overwrite empties the run that --resume goes on with; give one of them")
@@ -78,18 +81,24 @@ def fit(
         given["trainer"] = _by_itself(trainer)
     sources = _sources(config, given, recipe)
     from gan.runs.training import start  # torch takes seconds to import
+    from gan.runs.trust import trusted
 
-    return start(sources, overwrite, resume, alone)
+    return start(trusted(sources, allow_import), overwrite, resume, alone)
 
 
 def configuration(
-    config: str | Path | Sequence[str | Path] = (), *, recipe: Section | None = None, **given: Any
+    config: str | Path | Sequence[str | Path] = (),
+    *,
+    recipe: Section | None = None,
+    allow_import: Collection[str] = (),
+    **given: Any,
 ) -> dict[str, Any]:
     """Return what `fit` would write to the run's config.yaml: every value. Nothing is written here."""
     sources = _sources(config, given, recipe)
     from gan.runs.plan import plan
+    from gan.runs.trust import trusted
 
-    return plan(sources).tree
+    return plan(trusted(sources, allow_import)).tree
 
 
 def _by_itself(trainer: Section | None) -> dict[str, Any]:
@@ -99,8 +108,6 @@ def _by_itself(trainer: Section | None) -> dict[str, Any]:
 
 
 def _sources(config: str | Path | Sequence[str | Path], given: Mapping[str, Any], recipe: Section | None) -> list[Part]:
-    run = given.get("run")
-    given = {**given, "run": str(run) if isinstance(run, Path) else run}
     found = parts(config, given)
     return found if recipe is None else [*found, Part("", canonical({"model": {"recipe": recipe}}, ""))]
 
@@ -127,7 +134,7 @@ def resume(
     given = {name: value for name, value in locals().items() if name in KEYS and name != "run" and value is not None}
     if alone:
         given["trainer"] = _by_itself(trainer)
-    directory = Path(run)
+    directory = absolute(run, "gan resume")
     file = directory / CONFIG
     if not file.is_file():
         raise UserError(f"{directory}: not a run (it has no {CONFIG}); give the directory of a gan fit")

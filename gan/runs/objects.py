@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import pytorch_lightning as pl
 from pytorch_lightning import callbacks, loggers, plugins, profilers
 
-from gan.base.choices import check_arguments, import_path, nearest
+from gan.base.choices import check_arguments, nearest
 from gan.base.errors import UserError, usable
+from gan.base.importing import import_path
 
 
 class Kind(NamedTuple):

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from gan.base.choices import check_arguments, completed, foreign_names, import_from, merge, named, nearest
+from gan.base.choices import check_arguments, completed, foreign_names, merge, named, nearest, normalise
 from gan.base.errors import UserError
+from gan.base.importing import import_from
+from gan.base.paths import absolute
 from gan.base.seeds import Seeds
 from gan.data.datamodule import DEFAULT_ROOT, ImageDataModule
 from gan.data.dataset import DATASETS, importable
@@ -62,7 +64,8 @@ def plan(parts: Sequence[Part]) -> Plan:
         "class_path": f"{variant.__module__}.{variant.__qualname__}",
         "init_args": {"recipe": recipe.to_dict()},
     }
-    directory = top.get("run") or str(Path("runs") / _name(parts) / variant.__name__ / f"seed_{seed}")
+    place = Path("runs", _name(parts), variant.__name__, f"seed_{seed}")
+    directory = top.get("run") or str(absolute(place, "run"))
     tree = {
         **{"format": FORMAT, "model": model, "seed_everything": seed, "run": directory},
         "seeds": Seeds.checked(_over(base.get("seeds", {}), change.get("seeds", {}))),
@@ -123,7 +126,7 @@ def _data_over(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 def complete_data(data: dict[str, Any]) -> dict[str, Any]:
     """Return all arguments of `ImageDataModule`, with all parameters of the data set."""
     defaults = {name: p.default for name, p in inspect.signature(ImageDataModule).parameters.items()}
-    choice = {"name": defaults["name"], **data["name"]}
+    choice = normalise({"name": defaults["name"], **data["name"]}, "data.name")
     if choice["name"] in DATASETS:
         own = inspect.signature(DATASETS[choice["name"]]).parameters
         for key in choice.keys() - {"name"} - own.keys():  # it may be a misspelt key of the module

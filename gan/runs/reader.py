@@ -11,14 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gan.base.errors import UserError
+from gan.base.paths import absolute
 from gan.engine.formats import recorded_format
 from gan.runs.directory import CONFIG, METRICS, PROVENANCE, RESOLVED
 from gan.runs.integrity import damage
 from gan.runs.owner import owner_of
 from gan.runs.status import Status, read_status
+from gan.runs.yaml_files import read_tree
 
 Row = dict[str, Any]
 
@@ -192,10 +192,7 @@ class Run:
     def _config(self) -> dict[str, Any] | None:
         """The resolved configuration, or None. UserError for a file that cannot be read as YAML."""
         file = self.directory / CONFIG
-        try:
-            tree = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise UserError(f"{file}: not readable as YAML ({' '.join(str(error).split())[:160]})") from None
+        tree = read_tree(file, str(file)) if file.is_file() else None
         if not (isinstance(tree, dict) and tree.keys() >= RESOLVED and isinstance(tree["model"], dict)):
             return None
         return tree if "class_path" in tree["model"] else None
@@ -215,20 +212,21 @@ class Run:
 
 def read_run(path: str | Path) -> Run:
     """Return the run in a directory. UserError if the directory is no run."""
-    run = Run(Path(path))
+    run = Run(absolute(path, "run"))
     _ = run.config
     return run
 
 
 def find_runs(directory: str | Path) -> list[Run]:
     """Return every run in a directory and below it, sorted by path."""
-    runs = [Run(file.parent) for file in sorted(Path(directory).rglob(CONFIG))]
+    runs = [Run(file.parent) for file in sorted(absolute(directory, "directory").rglob(CONFIG))]
     return [run for run in runs if run.is_run]
 
 
 def run_of(path: str | Path) -> Run | None:
     """Return the run that `path` is, or the run that the file `path` lies in. None if there is no such run."""
-    for folder in (Path(path), *Path(path).absolute().parents[:2]):
+    path = absolute(path, "path")
+    for folder in (path, *path.parents[:2]):
         if (folder / CONFIG).is_file() and (folder / PROVENANCE).is_file():
             return read_run(folder)
     return None
@@ -239,11 +237,12 @@ def find_checkpoint(path: str | Path, kind: str = "last") -> Path:
 
     A newer one that is damaged is said in a line. If all are damaged, the newest is returned, whose reading is refused.
     """
-    if not Path(path).is_dir():
-        return Path(path)
-    newest = Run(Path(path)).checkpoint(kind)
+    place = absolute(path, "path")
+    if not place.is_dir():
+        return place
+    newest = Run(place).checkpoint(kind)
     reason = damage(newest)
-    for file in reversed(Run(Path(path)).saved(kind).values()) if reason else ():
+    for file in reversed(Run(place).saved(kind).values()) if reason else ():
         if damage(file) is None:
             from gan.base.notes import say  # it imports Lightning
 

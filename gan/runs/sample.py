@@ -4,8 +4,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan.base.choices import import_from
 from gan.base.errors import UserError, whole
+from gan.base.importing import import_folders_restored, import_from
+from gan.base.paths import absolute
 from gan.runs.config import read_config
 from gan.runs.directory import CONFIG, PROVENANCE
 
@@ -18,6 +19,7 @@ MAX_SAMPLES = 1_000_000
 COLUMNS = 10  # of a grid of interpolations
 
 
+@import_folders_restored()
 def sample(
     path: str | Path,
     num: int = 100,
@@ -64,11 +66,11 @@ def generator_file(path: str | Path, checkpoint: str | None) -> Path:
     """Return the checkpoint or snapshot that a path stands for."""
     if checkpoint not in (None, "last", "best"):
         raise UserError(f"--checkpoint must be last or best, got {checkpoint!r}")
-    if checkpoint and Path(path).is_file():
+    if checkpoint and absolute(path, "path").is_file():
         raise UserError(f"--checkpoint {checkpoint} is for a run; {path} is a file")
     from gan.runs.checkpoint import find_checkpoint  # torch takes seconds to import
 
-    return find_checkpoint(Path(path), checkpoint or "last")
+    return find_checkpoint(path, checkpoint or "last")
 
 
 def generator(path: str | Path, file: Path, weights: str | None, allow_import: Collection[str]) -> "Sampler":
@@ -84,8 +86,8 @@ def generator(path: str | Path, file: Path, weights: str | None, allow_import: C
 
 def run_config(path: str | Path) -> dict[str, Any]:
     """Return the configuration of the run that `path` is or lies in. Empty for a file outside any run."""
-    path = Path(path)
-    for directory in (path, path.absolute().parent, path.absolute().parent.parent):
+    path = absolute(path, "path")
+    for directory in (path, path.parent, path.parent.parent):
         if (directory / CONFIG).is_file() and (directory / PROVENANCE).is_file():
             return read_config(directory / CONFIG).tree
     return {}

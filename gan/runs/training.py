@@ -15,10 +15,10 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from gan.base.errors import UserError
 from gan.base.notes import is_first_process
 from gan.data.datamodule import ImageDataModule
-from gan.data.dataset import importable
 from gan.engine.building import refuse_for_trainer
 from gan.engine.game import AdversarialModule
 from gan.engine.saving import KEY, refuse_other_world_size
+from gan.engine.structure import check_optimizers, check_structure
 from gan.runs import directory as run_directory
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.callbacks.hyperparameters import Hyperparameters, end_session
@@ -29,7 +29,6 @@ from gan.runs.checkpoint import find_checkpoint, read_checkpoint, refuse_foreign
 from gan.runs.config import Part, read_config
 from gan.runs.ending import end_of, told
 from gan.runs.fit import Outcome
-from gan.runs.objects import named_classes
 from gan.runs.owner import owned, refuse_owned
 from gan.runs.pins import recorded_images, refuse_other_images, refuse_useless_root, with_recorded_source
 from gan.runs.plan import CALLBACKS, Plan, imported, plan
@@ -38,9 +37,10 @@ from gan.runs.provenance import provenance
 from gan.runs.ranks import Ranks
 from gan.runs.reader import Run, read_run
 from gan.runs.resuming import done_already, ended, fixed, lacks_report, refuse_edited, refuse_other
-from gan.runs.status import Life, killed_at
 from gan.runs.small import say_if_too_small
+from gan.runs.status import Life, killed_at
 from gan.runs.trainer import build_trainer, checked
+from gan.runs.trust import refuse_foreign_code
 from gan.runs.unusable import leave_to_the_run, refuse_unusable
 
 EXPECTED_WARNINGS = (
@@ -111,7 +111,7 @@ def go_on(
 
 def _recorded(directory: Path, recorded: Part, allow_import: Collection[str], change: Part | None = None) -> Plan:
     """Return the plan of a run's own configuration, with a change laid over it."""
-    _refuse_foreign_code(recorded.tree, allow_import, recorded.where.removeprefix("--config "))
+    refuse_foreign_code(recorded.tree, directory, allow_import, recorded.where.removeprefix("--config "))
     if not allow_import:  # with it, code is imported from where the run found it
         recorded = replace(recorded, tree=recorded.tree | {"pythonpath": None})
     images = recorded_images(Run(directory))
@@ -133,6 +133,7 @@ def _go_on(
             f"gan fit --config {directory / run_directory.CONFIG} --run {directory} --overwrite"
         ) from None
     content = read_checkpoint(checkpoint)
+    check_structure(content, str(checkpoint))
     refuse_foreign({"class_path": content[KEY]["variant"]}, allow_import, str(checkpoint))
     refuse_foreign(content["hyper_parameters"], allow_import, str(checkpoint))
     refuse_edited(content, whole.tree, whole.recipe, checkpoint)
@@ -148,6 +149,7 @@ def _go_on(
     built = _build(whole, directory, first_step=content["global_step"])
     built.model.other_world_size = other_world_size
     refuse_other_world_size(built.model, content[KEY], built.trainer.world_size)  # before anything is launched
+    check_optimizers(content, built.model.configure_optimizers()[0], str(checkpoint))
     if done:
         built.trainer.fit_loop.__class__ = _OnlyTheEnd
     with _owned(built, directory):
@@ -178,14 +180,6 @@ def _owned(built: Built, directory: Path) -> AbstractContextManager[None]:
 def _pinned(whole: Plan, data: ImageDataModule) -> Plan:
     """Return the plan with the place of the images that were read, so that later commands read the same."""
     return replace(whole, tree=whole.tree | {"data": data.pinned})
-
-
-def _refuse_foreign_code(tree: dict[str, Any], allow_import: Collection[str], where: str) -> None:
-    """Raise UserError if a run's configuration names code of a package that is not allowed."""
-    refuse_foreign(tree.get("model"), allow_import, where)
-    refuse_foreign(importable(tree.get("data", {}).get("name")), allow_import, where, called=True)
-    theirs = [name for name in named_classes(tree.get("trainer", {})) if name.split(".")[0] != "pytorch_lightning"]
-    refuse_foreign(theirs, allow_import, where)
 
 
 def _build(whole: Plan, directory: Path, first_step: int | None) -> Built:
@@ -223,7 +217,13 @@ def _train(run: Built, whole: Plan, directory: Path, checkpoint: Path | None) ->
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=message)
         settings: Any = {"ckpt_path": checkpoint, "weights_only": True if checkpoint else None}
-        trainer.fit(run.model, datamodule=run.data, **settings)
+        try:
+            trainer.fit(run.model, datamodule=run.data, **settings)
+        except Exception as error:
+            if checkpoint is None or recording.began or isinstance(error, UserError):
+                raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UserError(f"{checkpoint}: cannot be gone on from ({reason}); give a sound checkpoint") from error
         end = end_of(trainer, run.model)
         if life:
             life.end(end.state, trainer.global_step, end.reason)

@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from gan.base.errors import UserError
+from gan.base.plain import MAX_VALUES, plain
 
 MAX_BYTES = 1_000_000  # of a file
-MAX_VALUES, MAX_DEPTH = 100_000, 50  # of the tree: with aliases a small file can make a huge tree
 MERGE = "tag:yaml.org,2002:merge"  # the key `<<`; a mapping's own keys win over those that it merges
 
 
@@ -55,49 +55,39 @@ def to_yaml(tree: Mapping[str, Any]) -> str:
 
 def parse_value(text: str, where: str) -> Any:
     """Return a flag's value, read as YAML."""
-    try:
-        return _load(text)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-    except (yaml.YAMLError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        raise UserError(f"{where}: cannot read {text[:80]!r} as YAML ({_first_line(error)})") from None
+    return _load(text, where, f"cannot read {text[:80]!r} as YAML")
 
 
 def read_yaml(path: Path, where: str) -> dict[str, Any]:
     """Return the mapping in a file. UserError, which begins with `where`, for anything else."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise UserError(f"has more than {MAX_BYTES:,} bytes; a configuration is small")
-        tree = _load(content.decode("utf-8"))
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-    except (yaml.YAMLError, ValueError, KeyError, AttributeError, IndexError, RecursionError, OSError) as error:
-        raise UserError(f"{where}: not readable as YAML ({' '.join(str(error).split())[:160]})") from None
+    tree = read_tree(path, where)
     if not isinstance(tree, Mapping):
         raise UserError(f"{where}: must be a mapping of keys such as model, data and trainer")
     return dict(tree)
 
 
-def _load(text: str) -> Any:
-    tree = yaml.load(text, _Loader)  # a SafeLoader
-    if text.count("*"):  # only with aliases can a tree be larger than its text, or contain itself
-        _count(tree)
-    return tree
+def read_tree(path: Path, where: str) -> Any:
+    """Return the plain values in a file. UserError, which begins with `where`, for what is no YAML."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise UserError(f"has more than {MAX_BYTES:,} bytes; a configuration is small")
+        text = content.decode("utf-8")
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{where}: not readable as YAML ({str(error)[:160]})") from None
+    return _load(text, where, "not readable as YAML")
 
 
-def _count(tree: Any) -> None:
-    """Raise UserError for a tree that is too large."""
-    stack, count = [(tree, 0)], 0
-    while stack:
-        value, depth = stack.pop()
-        items = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
-        count += len(items)
-        if count > MAX_VALUES or depth > MAX_DEPTH:
-            raise UserError(f"stands for more than {MAX_VALUES:,} values, or for some within themselves")
-        stack += [(item, depth + 1) for item in items]
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:160]
+def _load(text: str, where: str, fault: str) -> Any:
+    """Return the tree in a text. UserError, which begins with `where`, for what is no YAML of plain values."""
+    try:
+        tree = yaml.load(text, _Loader)  # a SafeLoader
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    except Exception as error:  # its constructors raise whatever int, date and others raise for a word
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise UserError(f"{where}: {fault} ({reason})") from None
+    return plain(tree, where)

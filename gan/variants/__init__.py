@@ -3,8 +3,9 @@
 import importlib
 import pkgutil
 
-from gan.base.choices import import_path, nearest
 from gan.base.errors import UserError
+from gan.base.importing import import_path
+from gan.base.words import nearest
 from gan.engine.game import AdversarialModule
 
 _FILES = [importlib.import_module(f"{__name__}.{file.name}") for file in pkgutil.iter_modules(__path__)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gan.base.choices import MANY, foreign_names, merge, nearest, normalise, resolve
+from gan.base.choices import foreign_names, merge, normalise, resolve
 from gan.base.errors import UserError
 from gan.parts.inits import INITS
 from gan.parts.networks.layers import ACTIVATIONS
@@ -81,11 +81,3 @@ def test_foreign_names_are_found_at_every_depth():
     assert list(foreign_names({"recipe": {"loss": {"name": "gan.cli.main"}}})) == ["gan.cli.main"]
     assert list(foreign_names("gan.cli.main", called=True)) == ["gan.cli.main"]
     assert list(foreign_names({"schedules": {"lr": "mylab.cosine"}, "activation": "torch.nn.functional.silu"}))
-
-
-def test_a_long_list_is_given_only_where_nothing_is_near():
-    few, many = ["alpha", "beta"], [f"name_{i:02}" for i in range(MANY + 1)]
-    assert nearest("alpah", few) == "did you mean 'alpha'? (allowed: alpha, beta)"
-    assert nearest("nmae_00", many) == "did you mean 'name_00'?"
-    assert nearest("zzz", many).startswith("allowed: name_00, name_01")
-    assert nearest("zzz", []) == "allowed: none"

@@ -1,5 +1,6 @@
 """Help, version, and mistakes on the command line: one line, exit code 2, nothing written."""
 
+import re
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 from run_support import DATA, QUIET, SMALL, TINY, error_line, gan
 
 import gan as package
+from gan.base.errors import UserError
 
 FIT = ("fit", *TINY["MLPGAN"], *SMALL, *DATA, *QUIET, "--trainer.max_steps=2", "--run=run")
 
@@ -198,6 +200,26 @@ def test_a_misspelt_key_is_refused_with_the_nearest_valid_one(flags, named, near
         (["stray"], "'stray'"),
         (["--"], "'--'"),
         (["--evaluation..num_samples=3"], "evaluation."),
+        (["--run=a::b"], "--run 'a::b'"),
+        (["--run=file:x"], "./NAME"),
+        (["--run=$HOME/x"], "not expanded"),
+        (["--run=a\0b"], "control character"),
+        (["--run=\udcff"], "UTF-8"),
+        (["--run="], "empty"),
+        (["--data.root=$HOME/x"], "not expanded"),
+        (["--config=s3://bucket/c.yaml"], "--config"),
+        (["--seed=3"], "did you mean 'seed_everything'"),
+        (["--epochs=3"], "did you mean 'trainer.max_epochs'"),
+        (["--lr=3"], "did you mean 'model.recipe.generator_optimizer.lr'"),
+        (["--model.recipe.lr=3"], "did you mean 'generator_optimizer.lr'"),
+        (["--data.name=cifar10"], "did you mean 'folder'"),
+        (["--data.name={name: [1]}"], "data.name"),
+        (["--data." + "a." * 1500 + "b=3"], "more than 50 parts"),
+        (["--trainer.max_steps=0x" + "f" * 5000], "20000 bits"),
+        (["--trainer.max_steps=2024-01-01"], "stands in quotes"),
+        (["--trainer.logger={class_path: TensorBoardLogger, init_args: {name: 5}}"], "name must be"),
+        (["--image_grid.num_images=1000000000"], "from 1 to 10000"),
+        (["--evaluation.num_samples=1000000000"], "from 2 to 1000000"),
     ],
 )
 def test_a_wrong_value_is_refused_in_one_line(flags, named, capsys, tmp_path, monkeypatch):
@@ -220,6 +242,10 @@ def test_a_wrong_value_is_refused_in_one_line(flags, named, capsys, tmp_path, mo
         ("prior=torch.randn", "prior"),
         ("loss=torch.relu", "loss"),
         ("generator_penalties.l2=.nan", "l2"),
+        ("generator_optimizer.lr=.nan", "generator_optimizer: lr must be a finite number"),
+        ("batch_size=1000000000000", "batch_size must be a whole number from 1 to 1048576"),
+        (f"generator.widths={[1] * 20_000}", "widths has 20,000 numbers; allowed: 200"),
+        (f"discriminator.widths={[1] * 20_000}", "widths has 20,000 numbers; allowed: 200"),
     ],
 )
 def test_a_recipe_that_cannot_be_trained_is_refused_in_one_line(flag, named, capsys, tmp_path, monkeypatch):
@@ -229,6 +255,33 @@ def test_a_recipe_that_cannot_be_trained_is_refused_in_one_line(flag, named, cap
     assert named in line
     assert len(line) < 400
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "generator_weights=normal",
+        "discriminator_biases=constant",
+        "generator_optimizer=adam",
+        "generator_optimizer=momentum_sgd",
+        "discriminator_schedules.lr=exponential_decay",
+        "schedules.ema_decay=linear_ramp",
+        "generator={name: mlp}",
+    ],
+)
+def test_the_flags_of_an_error_line_can_be_pasted_and_work(flag):
+    """They are added until nothing is refused any more."""
+    from run_support import resolved
+
+    words = ["--model=MLPGAN", f"--model.recipe.{flag}"]
+    for _ in range(3):
+        try:
+            assert resolved(*words)
+            return
+        except UserError as error:
+            (flag, value), *_ = re.findall(r"(--model\.\S+=)(\"[^\"]*\"|\S+)", str(error))
+            words.append(flag + value.strip('"'))
+    raise AssertionError(words)
 
 
 @pytest.mark.parametrize("precision", ["32", "32-true", "16", "16-mixed", "bf16", "bf16-mixed"])

@@ -5,6 +5,7 @@ import pickle
 import random
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -157,6 +158,16 @@ def test_what_is_no_checkpoint_is_refused_in_one_line_and_runs_no_code(run, cont
         assert "\n" not in str(error.value), name
         assert len(str(error.value)) < 600, name
     assert not (tmp_path / "hacked").exists()
+
+
+def test_a_recipe_of_very_many_layers_is_refused_soon(content, tmp_path):
+    recipe = content["hyper_parameters"]["recipe"]
+    recipe = {**recipe, "generator": {**recipe["generator"], "widths": [1] * 30_000}}
+    torch.save({**content, "hyper_parameters": {**content["hyper_parameters"], "recipe": recipe}}, tmp_path / "x.ckpt")
+    start = time.process_time()
+    with pytest.raises(UserError, match="widths has 30,000 numbers; allowed: 200"):
+        load(tmp_path / "x.ckpt")
+    assert time.process_time() - start < 5
 
 
 def test_absent_files_directories_and_giants_are_refused(tmp_path, monkeypatch):

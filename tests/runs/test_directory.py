@@ -118,7 +118,7 @@ def test_provenance_grows_by_an_entry_and_a_broken_one_is_named(tmp_path):
 def test_a_run_whose_name_looks_like_a_number_is_read_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = fit(Path("1e5"), steps=1)
-    assert read_run(run).config["run"] == "1e5"
+    assert read_run(run).config["run"] == str(tmp_path / "1e5")
     assert gan("resume", run, "--trainer.max_steps=2") == 0
 
 
@@ -130,3 +130,17 @@ def test_overwriting_takes_nothing_away_for_a_run_that_is_refused(tmp_path):
     assert gan("fit", *words, "--model.recipe.batch_size=15", "--model.recipe.packing=2") == 2
     assert gan("fit", *words, *two) == 2  # before the second process is launched
     assert sorted(path.name for path in run.rglob("*")) == before
+
+
+@pytest.mark.parametrize("text", ["3", "null", "[" * 100_000, "{}"])
+def test_a_provenance_that_is_no_list_is_one_line(text, tmp_path):
+    (tmp_path / "provenance.json").write_text(text)
+    with pytest.raises(UserError, match=r"provenance\.json: not readable as JSON"):
+        write_provenance(tmp_path, {})
+
+
+def test_rows_without_a_step_are_forgotten(tmp_path):
+    rows = ['{"step": 1}', '{"step": null}', '{"step": "1"}', '{"step": [1]}', "[" * 100_000, '{"step": 3}']
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{row}\n" for row in rows))
+    forget_after(tmp_path, 2)
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1}\n'

@@ -1,9 +1,9 @@
 """`gan evaluate` measures a generator."""
 
-from pathlib import Path
 from typing import Any
 
 from gan.base.errors import UserError
+from gan.base.paths import absolute
 from gan.cli.flags import Parser, add_source
 from gan.runs.directory import write_text
 from gan.runs.evaluate import PLACE, evaluate
@@ -16,9 +16,10 @@ def run(words: list[str]) -> int:
     parser.add_argument("--num", type=int, default=10000, help="fakes (default 10000)")
     parser.add_argument("--data.root", dest="root", help="where the run's images are now (default: where they were)")
     parser.add_argument("--data.source", dest="source", help="another one, see gan data --help (default: the run's)")
-    parser.add_argument("--json", type=Path, help="write the row, with its protocol, to this file")
+    parser.add_argument("--json", help="write the row, with its protocol, to this file")
     options = vars(parser.parse_args(words))
     file, place = options.pop("json"), {key: options.pop(key) for key in PLACE}
+    file = None if file is None else absolute(file, "--json")
     row = evaluate(**options, data={key: value for key, value in place.items() if value is not None})
     if file:
         from gan.measure.measurement import to_json

@@ -17,14 +17,14 @@ def run(words: list[str]) -> int:
         _help()
         return 0
     switches = ("overwrite", "resume", "alone", "print_config")
-    flags = parse_flags(words, words=("config",), switches=switches)
+    flags = parse_flags(words, words=("config", "allow-import"), switches=switches)
     configs = flags.words["config"]
     if "print_config" in flags.switches:
-        tree = runs.configuration(configs, **flags.tree)
+        tree = runs.configuration(configs, **flags.tree, allow_import=flags.words["allow-import"])
         print(to_yaml(tree), end="")
         return 0
     chosen: dict[str, Any] = {name: name in flags.switches for name in ("overwrite", "resume", "alone")}
-    return say(runs.fit(configs, **flags.tree, **chosen))
+    return say(runs.fit(configs, **flags.tree, **chosen, allow_import=flags.words["allow-import"]))
 
 
 def _help() -> None:

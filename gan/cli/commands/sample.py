@@ -1,8 +1,7 @@
 """`gan sample` draws images."""
 
-from pathlib import Path
-
 from gan.base.errors import UserError
+from gan.base.paths import absolute
 from gan.cli.flags import Parser, add_source
 from gan.runs.sample import sample
 
@@ -15,9 +14,9 @@ def run(words: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the noise (default 0)")
     parser.add_argument("--class", type=int, dest="label", help="of a conditional generator (default: each in turn)")
     parser.add_argument("--interpolate", action="store_true", help="rows of ten from one latent to another")
-    parser.add_argument("--out", type=Path, required=True, help="samples.npz (array `images`, uint8) or grid.png")
+    parser.add_argument("--out", required=True, help="samples.npz (array `images`, uint8) or grid.png")
     options = vars(parser.parse_args(words))
-    out = options.pop("out")
+    out = absolute(options.pop("out"), "--out")
     if out.suffix not in (".npz", ".png"):
         raise UserError(f"--out must end in .npz (an array) or .png (a grid), got {out}")
     if not out.parent.is_dir():

@@ -27,6 +27,8 @@ ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
 
 Activation = Annotated[Choice, Names(ACTIVATIONS)]  # the type of a network's argument
 
+MAX_LAYERS = 200  # that one list of sizes makes
+
 # The generator's last activation decides the range that the real images are scaled to.
 OUTPUT_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
@@ -45,7 +47,9 @@ def output_range(output: str) -> tuple[float, float]:
 
 
 def check_sizes(sizes: list[int], what: str, at_least: int = 0) -> None:
-    """Raise UserError for a layer without units, or for fewer layers than a network needs."""
+    """Raise UserError for a layer without units, for fewer layers than a network needs, or for very many."""
+    if len(sizes) > MAX_LAYERS:  # a file from elsewhere could ask for any number, and each takes a millisecond
+        raise UserError(f"{what} has {len(sizes):,} numbers; allowed: {MAX_LAYERS}")
     if len(sizes) < at_least or any(size < 1 for size in sizes):
         raise UserError(f"{what} must be {at_least} or more whole numbers of at least 1, got {list(sizes)}")
 

@@ -18,6 +18,7 @@ from gan.runs.directory import METRICS
 from gan.runs.provenance import commit
 from gan.runs.status import phase
 
+MAX_SAMPLES = 1_000_000  # all are kept in memory
 SCORES = ("fid", "fid_floor", "median_confidence", "min_class_share", "label_agreement")
 
 
@@ -38,7 +39,7 @@ class Evaluation(pl.Callback):
 
     def __init__(self, every_n_steps: int = 1000, num_samples: int = 10000, data: LoadedData | None = None) -> None:
         self.every_n_steps = whole(every_n_steps, "evaluation.every_n_steps")
-        self.num_samples = whole(num_samples, "evaluation.num_samples", least=2)
+        self.num_samples = whole(num_samples, "evaluation.num_samples", least=2, most=MAX_SAMPLES)
         self.data = data
         self.measures = False  # set when the data are known
         self.rows: list[dict[str, Any]] = []  # what this process measured, the newest row last

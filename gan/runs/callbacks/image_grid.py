@@ -12,6 +12,8 @@ from gan.base.images import grid, write_png
 from gan.engine.game import AdversarialModule
 from gan.runs.callbacks.clock import due, run_directory, stopped
 
+MAX_IMAGES = 10_000  # of a grid, which is one picture
+
 
 class ImageGrid(pl.Callback):
     """Writes samples from fixed noise to the loggers and to `samples/step_N.png`, every N generator updates.
@@ -27,7 +29,7 @@ class ImageGrid(pl.Callback):
 
     def __init__(self, every_n_steps: int = 1000, num_images: int = 100) -> None:
         self.every_n_steps = whole(every_n_steps, "image_grid.every_n_steps")
-        self.num_images = whole(num_images, "image_grid.num_images", least=1)
+        self.num_images = whole(num_images, "image_grid.num_images", least=1, most=MAX_IMAGES)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Find the folder to write to. It is the same for every process."""

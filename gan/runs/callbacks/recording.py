@@ -22,6 +22,7 @@ class Recording(pl.Callback):
 
     def __init__(self, life: Life | None, begin: Callable[[], None], data: dict[str, Any]) -> None:
         self.life, self.begin, self.data = life, begin, data
+        self.began = False
         self._loggers: list[Any] = []
 
     def hide_loggers(self, trainer: pl.Trainer) -> None:
@@ -35,6 +36,7 @@ class Recording(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Record the run."""
+        self.began = True
         if self.life:
             self.begin()
             self.life.begin(trainer.global_step)

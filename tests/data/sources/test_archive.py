@@ -12,7 +12,7 @@ import pytest
 from letters_support import contents, member, pictures, png, write_archive
 
 from gan.base.errors import UserError
-from gan.data.sources.notmnist import archive, letters
+from gan.data.sources.notmnist import archive, letters, notmnist
 from gan.data.sources.notmnist.archive import read_archive
 from gan.data.sources.notmnist.notmnist import NotMNIST
 
@@ -311,3 +311,22 @@ def test_a_bar_shows_the_progress(root, monkeypatch, capsys):
     monkeypatch.setattr(archive, "BAR_FROM", 0)
     list(read_archive(root / NAME))
     assert f"reading {NAME}: 100%" in capsys.readouterr().err
+
+
+def test_an_archive_that_packs_very_many_members_is_refused_soon(root, capsys):
+    """Each member takes time, however little of the file it takes. That the archive is unknown is said before."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        tar.addfile(member(LETTER, 100), io.BytesIO(bytes(100)))
+    one = stream.getvalue()[:1024]
+    (root / NAME).write_bytes(gzip.compress(one * 19_000, 1))
+    start = time.process_time()
+    refused(root, "inflates to more than 50 times its size")
+    assert time.process_time() - start < 10
+    assert "not the official archive" in capsys.readouterr().err
+
+
+def test_an_archive_has_as_many_members_as_its_name_allows(root, monkeypatch):
+    monkeypatch.setitem(notmnist.MAX_MEMBERS, NAME, 100)
+    write_archive(root / NAME, FILES)
+    refused(root, "more than 100 members")

@@ -226,8 +226,8 @@ def test_an_archive_that_changes_while_it_is_read(tmp_path, monkeypatch):
         (path.unlink, "cannot be read a second time"),
     ):
 
-        def reading(source, change=change):
-            yield from read_archive(source)
+        def reading(source, most, change=change):
+            yield from read_archive(source, most)
             change()
 
         with monkeypatch.context() as patch:

@@ -21,12 +21,14 @@ MEAN_HEADERS_BYTES = 1536  # over all members: 512, and one more header with up 
 SLACK_BYTES = 2**18  # so much more than the mean is allowed, in all
 MAX_TAIL_BYTES = 2**16  # of zeros behind the last member; tar pads to 10,240
 MAX_TOTAL_BYTES = 2 * 2**30  # of the inflated archive; the large one has about 0.6
+MAX_RATIO = 50  # of what is inflated to what is read; PNGs are compressed already, and real archives have 3
+RATIO_FROM = 2**23  # inflated bytes: smaller archives are read at once
 BAR_FROM = 2**20  # bytes of the archive: smaller ones are read at once
 LETTER = re.compile(r"(?:\./)?(?:notMNIST_(?:small|large)/)?([A-J])/([^/.][^/]*\.png)", re.DOTALL)
 TARGET = "/nowhere/notMNIST"  # members are checked as if extracted to it; nothing is
 
 
-def read_archive(path: Path) -> Iterator[tuple[str, int, bytes]]:
+def read_archive(path: Path, max_members: int = MAX_FILES) -> Iterator[tuple[str, int, bytes]]:
     """Name ("A/….png"), label and content of each PNG in a letter's folder, in the archive's order.
 
     Other ordinary files are passed over. UserError for links, devices, paths that lead out of the archive's folder,
@@ -34,7 +36,7 @@ def read_archive(path: Path) -> Iterator[tuple[str, int, bytes]]:
     """
     try:
         with path.open("rb") as raw:
-            yield from _members(raw, path)
+            yield from _members(raw, path, max_members)
     except UserError:
         raise
     except EOFError:
@@ -49,7 +51,7 @@ def read_archive(path: Path) -> Iterator[tuple[str, int, bytes]]:
         raise UserError(f"{path}: damaged tar headers ({type(error).__name__}); fetch the archive again") from None
 
 
-def _members(raw: IO[bytes], path: Path) -> Iterator[tuple[str, int, bytes]]:
+def _members(raw: IO[bytes], path: Path, max_members: int) -> Iterator[tuple[str, int, bytes]]:
     if not hasattr(tarfile, "data_filter"):
         raise UserError(f"{path}: reading archives safely needs Python 3.11.4 or later; unpack it, or update Python")
     magic = raw.read(2)
@@ -68,8 +70,8 @@ def _members(raw: IO[bytes], path: Path) -> Iterator[tuple[str, int, bytes]]:
         while (member := tar.next()) is not None:
             tar.members.clear()  # type: ignore[attr-defined]  # it keeps them all: 1 kB each
             cast(dict[str, str], tar.pax_headers).clear()  # global headers, which it copies for every member
-            if (count := count + 1) > MAX_FILES:
-                raise UserError(f"{path}: more than {MAX_FILES:,} members; is it notMNIST's archive?")
+            if (count := count + 1) > (most := min(max_members, MAX_FILES)):
+                raise UserError(f"{path}: more than {most:,} members; is it notMNIST's archive?")
             headers += stream.tell() - end
             if headers > count * MEAN_HEADERS_BYTES + SLACK_BYTES:
                 raise UserError(
@@ -129,7 +131,7 @@ class _Meter:
     """Inflates a gzip file up to `limit`, which is moved on from member to member; `what` names what goes beyond it."""
 
     def __init__(self, raw: IO[bytes], path: Path) -> None:
-        self.stream, self.path = gzip.GzipFile(fileobj=raw), path
+        self.stream, self.raw, self.path = gzip.GzipFile(fileobj=raw), raw, path
         self.total, self.limit = 0, MAX_HEADERS_BYTES
         self.what = f"one member's headers exceed {MAX_HEADERS_BYTES:,} bytes"
 
@@ -138,6 +140,10 @@ class _Meter:
         self.total += len(content)
         if self.total > self.limit:
             raise UserError(f"{self.path}: {self.what}; fetch the original archive")
+        if self.total > RATIO_FROM + MAX_RATIO * self.raw.tell():  # each member takes time, however well it packs
+            raise UserError(
+                f"{self.path}: inflates to more than {MAX_RATIO} times its size; fetch the original archive"
+            )
         if self.total > MAX_TOTAL_BYTES:
             raise UserError(f"{self.path}: inflates to more than {MAX_TOTAL_BYTES:,} bytes; fetch the original archive")
         return content

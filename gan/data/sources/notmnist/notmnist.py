@@ -39,6 +39,7 @@ ARCHIVES = {  # name -> md5
     "notMNIST_small.tar.gz": "c9890a473a9769fda4bdf314aaf500dd",
     "notMNIST_large.tar.gz": "70a95b805ecfb6592c48e196df7c1499",
 }
+MAX_MEMBERS = {"notMNIST_small.tar.gz": 20_000, "notMNIST_large.tar.gz": 600_000}  # they have 18,726 and 529,119
 MIRRORS = ["https://commondatastorage.googleapis.com/books1000/", "http://yaroslavvb.com/upload/notMNIST/"]
 DOWNLOADED = "notMNIST_small.tar.gz"  # 8,458,043 bytes
 FOLDERS = ("notMNIST", "notmnist", "not_mnist", ".")  # below the root; itself last, as it may hold another set's files
@@ -210,17 +211,20 @@ def read(kind: str, path: Path, root: Path) -> Letters:
     status = path.stat()
 
     def unpack() -> Letters:
-        for name, label, content in read_archive(path):
-            gathering.add(name, label, content)
         try:
             md5, sha256 = _md5_and_sha256(path)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror}); check its rights") from None
+        if not (official := md5 == ARCHIVES[path.name]):  # it is said before anything of it is parsed
+            say(f"warning: {path}: not the official archive: its md5 is {md5} (noted in the provenance)")
+        for name, label, content in read_archive(path, MAX_MEMBERS[path.name]):
+            gathering.add(name, label, content)
+        try:
             after = path.stat()
         except OSError as error:
             raise UserError(f"{path}: cannot be read a second time ({error.strerror}); put it back") from None
         if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
             raise UserError(f"{path}: changed while it was read; start again when it is complete")
-        if not (official := md5 == ARCHIVES[path.name]):
-            say(f"warning: {path}: not the official archive: its md5 is {md5} (noted in the provenance)")
         return gathering.finish({path.name: sha256}, official)
 
     return cached(cache, f"{status.st_size} {status.st_mtime_ns}", unpack)

@@ -1,0 +1,106 @@
+"""What a checkpoint must hold so that a run can go on from it. It is checked before anything is built or changed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from gan.base.errors import UserError
+from gan.engine.formats import recorded_format, upgraded_state
+from gan.engine.saving import KEY
+
+COUNT = "a whole number of at least 0"
+TENSORS = "a list of tensors"
+PROGRESS = {"total": {"ready": COUNT, "completed": COUNT}, "current": {"ready": COUNT, "completed": COUNT}}
+STATE = {  # the key `adversarial`, in today's format
+    "variant": "a text",
+    "run_seed": COUNT,
+    "seeds": {"init": COUNT, "order": COUNT, "noise": COUNT, "dropout": COUNT},
+    "images_seen": COUNT,
+    "updates": {"generator": COUNT, "discriminator": COUNT},
+    "round": {"position": COUNT, "one_sided": COUNT, "latent": f"{TENSORS}, or null"},
+    "streams": {"noise": TENSORS},
+    "random": TENSORS,
+}
+FORMAT_1 = {
+    **{"variant": "a text", "run_seed": COUNT, "images_seen": COUNT, "discriminator_updates": COUNT, "turn": COUNT},
+    **{"one_sided": COUNT, "latent": f"{TENSORS}, or null", "noise": TENSORS, "random": TENSORS},
+}
+WHOLE = {
+    "global_step": COUNT,
+    "state_dict": "a mapping of tensors",
+    "optimizer_states": "a list of two mappings",
+    "callbacks": "a mapping",
+    "loops": {
+        "fit_loop": {
+            "epoch_loop.batch_progress": PROGRESS,
+            "epoch_loop.manual_optimization.optim_step_progress": PROGRESS,
+            "epoch_progress": PROGRESS,
+        }
+    },
+    "ImageDataModule": {"position": COUNT, "name": "a text", "train_images": COUNT, "source": "a text"},
+    "hyper_parameters": {"recipe": "a mapping"},
+}
+
+
+def check_structure(content: Mapping[str, Any], where: str) -> None:
+    """Raise UserError, which names the key, for a checkpoint that lacks what going on needs."""
+    number = recorded_format(content.get(KEY) or {}, where)
+    _check(content, {**WHOLE, KEY: FORMAT_1 if number == 1 else STATE}, where, "")
+    step = content["global_step"]
+    done = content["loops"]["fit_loop"]["epoch_loop.manual_optimization.optim_step_progress"]["total"]["completed"]
+    if done != step:
+        raise UserError(f"{where}: damaged: its loops have done {done} steps, it says {step}; give a sound checkpoint")
+    state = upgraded_state(content[KEY], step)
+    processes = len(state["random"])
+    for name, tensors in [*state["streams"].items(), ("latent", state["round"]["latent"])]:
+        if tensors is not None and (not _is(tensors, TENSORS) or len(tensors) != processes):
+            raise UserError(f"{where}: damaged: {KEY} has {name} for other processes; give a sound checkpoint")
+
+
+def check_optimizers(content: Mapping[str, Any], optimizers: list[torch.optim.Optimizer], where: str) -> None:
+    """Raise UserError if the optimizers' states are not of the weights that the optimizers have."""
+    for index, (state, optimizer) in enumerate(zip(content["optimizer_states"], optimizers, strict=True)):
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        values = state.get("state")
+        fits = isinstance(values, Mapping) and all(
+            isinstance(place, int)
+            and 0 <= place < len(weights)
+            and isinstance(own, Mapping)
+            and all(v.ndim == 0 or v.shape == weights[place].shape for v in own.values() if isinstance(v, torch.Tensor))
+            for place, own in values.items()
+        )
+        if not fits:
+            raise UserError(f"{where}: optimizer_states[{index}] does not fit the recipe's networks; restore the file")
+
+
+def _check(value: Any, expected: Any, where: str, path: str) -> None:
+    """Compare a value with what is expected of it: a mapping of further keys, or words that `_is` knows."""
+    if isinstance(expected, Mapping):
+        if not isinstance(value, Mapping):
+            raise UserError(f"{where}: damaged: {path} must be a mapping; give a sound checkpoint")
+        for key, item in expected.items():
+            if key not in value:
+                raise UserError(f"{where}: damaged: it has no {path}{key}; give a sound checkpoint")
+            _check(value[key], item, where, f"{path}{key}" + "." * isinstance(item, Mapping))
+    elif not _is(value, expected):
+        raise UserError(f"{where}: damaged: {path} must be {expected}; give a sound checkpoint")
+
+
+def _is(value: Any, words: str) -> bool:
+    """Whether a value is what the words say."""
+    if words.endswith(", or null"):
+        return value is None or _is(value, words.removesuffix(", or null"))
+    if words == COUNT:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if words == TENSORS:
+        return isinstance(value, list) and all(isinstance(item, torch.Tensor) for item in value)
+    if words == "a text":
+        return isinstance(value, str)
+    if words == "a list of two mappings":
+        return isinstance(value, list) and len(value) == 2 and all(isinstance(item, Mapping) for item in value)
+    if words == "a mapping of tensors":
+        return isinstance(value, Mapping) and all(
+            isinstance(key, str) and isinstance(item, torch.Tensor) for key, item in value.items()
+        )
+    return isinstance(value, Mapping)

@@ -1,0 +1,36 @@
+"""A checkpoint is looked at before anything is built: whatever a going on needs is there."""
+
+import pytest
+import torch
+from support import tiny, train
+
+from gan.base.errors import UserError
+from gan.engine.structure import check_optimizers
+from gan.variants.mlp_gan import MLPGAN
+
+
+def test_states_of_other_weights_are_refused():
+    module = tiny("MLPGAN")
+    trainer = train(module, 2)
+    states = {"optimizer_states": [optimizer.state_dict() for optimizer in trainer.optimizers]}
+    check_optimizers(states, trainer.optimizers, "x.ckpt")
+    states["optimizer_states"][1]["state"][0]["momentum_buffer"] = torch.zeros(3)
+    with pytest.raises(UserError, match=r"x\.ckpt: optimizer_states\[1\] does not fit"):
+        check_optimizers(states, trainer.optimizers, "x.ckpt")
+
+
+def test_a_schedule_may_start_an_average_at_0():
+    ramp = {"name": "linear_ramp", "final": 0.5, "updates": 2}
+    module = tiny("MLPGAN", {"schedules": {"ema_decay": ramp}})
+    train(module, 3)
+    assert module.average is not None
+    assert not torch.equal(module.average.layers[0].weight, module.generator.layers[0].weight)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "says"),
+    [({"prior": "uniform"}, r"give MLPGAN\(MLPGAN.defaults.merged\(.*uniform"), (3, "must be a Recipe")],
+)
+def test_what_a_variant_is_made_from_is_a_whole_recipe(recipe, says):
+    with pytest.raises(UserError, match=says):
+        MLPGAN(recipe)

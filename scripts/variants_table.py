@@ -49,7 +49,7 @@ class Clock(pl.Callback):
         self.start = time.perf_counter()
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, *_: Any) -> None:
-        if "loss/generator" in outputs:
+        if "generator" in outputs["updated"]:
             self.seconds.append(time.perf_counter() - self.start)
             self.start = time.perf_counter()
 

@@ -74,8 +74,6 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
             recorded = replace(recorded, tree=recorded.tree | {"pythonpath": None})
         images = recorded_images(RunOnDisk(directory))
         whole = plan([with_recorded_source(recorded, images), change])
-        if "root" in change.tree.get("data", {}):
-            refuse_useless_root(whole.tree["data"], str(directory))
         try:
             checkpoint = find_checkpoint(directory)
         except UserError:
@@ -94,6 +92,8 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
             raise UserError(f"{directory} has done its {step} steps; {advice}")
         run = _build(whole, directory, first_step=step)
         if run.trainer.is_global_zero:
+            if "root" in change.tree.get("data", {}):
+                refuse_useless_root(whole.tree["data"], str(directory))
             refuse_other_images(images, run.data.loaded, run.data.root, str(directory))
             whole = _pinned(whole, run.data)
         return _train(run, whole, directory, checkpoint)

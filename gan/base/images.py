@@ -10,10 +10,10 @@ from gan.base.errors import UserError
 
 
 def to_range(images: Tensor, limits: tuple[float, float]) -> Tensor:
-    """uint8 in [0, 255], or floating point in [0, 1] (torchvision's ToTensor), -> float32 in [low, high]."""
+    """uint8 in [0, 255], or floating point in [0, 1] (torchvision's ToTensor), -> the default float in [low, high]."""
     low, high = limits
     scale = (high - low) / 255 if images.dtype == torch.uint8 else high - low
-    scaled = (images * scale).float()
+    scaled = (images * scale).to(torch.get_default_dtype())
     return scaled if low == 0 else scaled + low
 
 

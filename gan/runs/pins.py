@@ -47,14 +47,15 @@ def refuse_useless_root(settings: Mapping[str, Any], where: str) -> None:
 
 def refuse_other_images(recorded: Mapping[str, Any], loaded: LoadedData, root: Path, where: str) -> None:
     """Raise UserError unless the images are those that were recorded."""
-    before: Any = recorded.get("data_sha256")
-    now: Any = loaded.sha256
-    if before is None:  # older entries, and checkpoints, name the files alone, or the pixels of a set without files
-        before, now = recorded.get("files"), dict(loaded.files) or {"training images": loaded.train.sha256}
-    if before and before != now:
+    files, now = recorded.get("files"), dict(loaded.files) or {"training images": loaded.train.sha256}
+    before = files if isinstance(files, dict) and files else now
+    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    # Older entries, and checkpoints, name the files alone, or the pixels of a set without files.
+    if changed or recorded.get("data_sha256", loaded.sha256) != loaded.sha256:
+        names = ", ".join(map(str, changed[:4])) + ", …" * (len(changed) > 4) or "what is made of the files"
         raise UserError(
-            f"{where}: was trained on other images than those of {loaded.name} from {loaded.source} under {root}; "
-            "give --data.root=DIR, the folder that holds the same files"
+            f"{where}: was trained on other images than these: {names} changed under {root} ({loaded.name} from "
+            f"{loaded.source}); give --data.root=DIR, the folder that holds the same files"
         )
 
 

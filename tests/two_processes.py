@@ -105,11 +105,13 @@ def refusal(make: Any) -> str:
 
 def run(*words: str) -> None:
     """A command that must end well."""
+    os.environ["WORLD_SIZE"] = "2"  # Lightning removes it at the end of a training
     code = gan(*words)
     assert code == 0, words
 
 
-def report(folder: Path) -> None:
+def laws(folder: Path) -> None:
+    """Train every case, measure some, and write what was seen."""
     data, together = ImageDataModule(source="embedded"), {"devices": 2, "strategy": "ddp_find_unused_parameters_true"}
     modules = {case: tiny(variant, change) for case, (variant, change) in CASES.items()}
     told = {case: trained(module, data, **together) for case, module in modules.items()}
@@ -117,7 +119,10 @@ def report(folder: Path) -> None:
     rows = {case: measured(modules[case], measurement) for case in MEASURED}
     path = folder / f"rank{distributed.get_rank()}.pt"
     torch.save({"told": told, "rows": rows, "failed": refusal(failing)}, path)
-    os.environ["WORLD_SIZE"] = "2"  # Lightning removed it at the end of a training
+
+
+def commands(folder: Path) -> None:
+    """Train at once, and in two parts, by the real commands."""
     evaluation = ("--evaluation.every_n_steps=2", "--evaluation.num_samples=20", "--image_grid.every_n_steps=5")
     run("fit", *FLAGS, *evaluation, "--trainer.max_steps=5", f"--run={folder / 'whole'}")
     run("fit", *FLAGS, *evaluation, "--trainer.max_steps=3", f"--run={folder / 'parts'}")
@@ -127,4 +132,5 @@ def report(folder: Path) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    report(Path(sys.argv[1]))
+    laws(Path(sys.argv[1]))
+    commands(Path(sys.argv[1]))

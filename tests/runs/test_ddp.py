@@ -10,9 +10,9 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from run_support import DATA, QUIET, SMALL, TINY, checkpoint, ended, error_line, gan, rows, same_end, spawn
+from run_support import DATA, QUIET, SMALL, TINY, checkpoint, ended, error_line, gan, process, rows, same_end, spawn
 from run_support import start as started
-from support import EVERY, Replay, tiny, train
+from support import EVERY, Replay, same, tiny, train, weights
 from two_processes import CASES, FLAGS, MEASURED, Watch
 
 from gan.base.seeds import Seeds
@@ -108,7 +108,7 @@ def test_one_process_makes_the_same_first_update(ranks):
             continue
         latents, masks = (map(join, zip(first[key], second[key], strict=True))
                           for key, join in (("latents", torch.cat), ("masks", joined)))  # fmt: skip
-        module.load_state_dict(first["before"])
+        assert same(weights(module), first["before"])  # initial weights are those of one process
         module.draw = lambda num, latents=latents: next(latents)
         batches = [tuple(map(torch.cat, zip(a, b, strict=True)))
                    for a, b in zip(first["images"], second["images"], strict=True)]  # fmt: skip
@@ -201,3 +201,54 @@ def test_torchrun_launches_it(tmp_path):
     code, _, err = ended(spawn([*launch, "--run=run"], cwd=tmp_path, environment=NO_GPU))
     assert code == 0, err
     assert read_run(tmp_path / "run").provenance[0]["processes"] == 2
+
+
+TORN = """
+import os
+
+import torch
+from gan.data.dataset import LoadedData, Split
+from gan.base.errors import UserError
+
+OTHER_RANK, OTHER = os.environ["OTHER"].split()
+
+
+class Torn:
+    name, image_shape, class_names, sources, splits = "torn", (1, 28, 28), ("a", "b"), ("auto",), ("text",)
+
+    def prepare(self, root, source):
+        pass
+
+    def load(self, root, source, split):
+        other = OTHER if os.environ.get("LOCAL_RANK") == OTHER_RANK else ""
+        if other == "nothing":
+            raise UserError("no files here")
+        grey = 9 if other else 5  # as many images on every rank
+        part = Split(torch.full((64, 1, 28, 28), grey, dtype=torch.uint8), torch.arange(64) % 2)
+        return LoadedData("torn", "auto", part, part, part)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ("1 images", "data set torn: rank 1 has 64 training images from auto (sha256 "),
+        ("1 nothing", "rank 1: no files here"),
+        ("2 images", None),  # there is no rank 2
+    ],
+)
+def test_other_data_on_one_rank_is_refused_by_all(other, says, tmp_path):
+    (tmp_path / "torn.py").write_text(TORN)
+    flags = (*TINY["MLPGAN"], *SMALL, *QUIET, *LAUNCH, "--data.name=torn.Torn", "--trainer.max_steps=2", "--run=run")
+    environment = {"CUDA_VISIBLE_DEVICES": "", "OTHER": other}
+    code, _, err = process("fit", *flags, cwd=tmp_path, environment=environment)
+    errors = [line for line in err.splitlines() if "gan: error: " in line]
+    assert "Traceback" not in err
+    if says is None:
+        assert (code, errors) == (0, [])
+        return
+    assert code == 2
+    assert len(set(errors)) == 1, err
+    assert says in errors[0]
+    assert not (tmp_path / "run" / "checkpoints").exists()

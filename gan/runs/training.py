@@ -34,6 +34,7 @@ from gan.runs.provenance import provenance
 from gan.runs.ranks import Ranks
 from gan.runs.small import say_if_too_small
 from gan.runs.trainer import build_trainer, checked
+from gan.runs.world import processes
 
 EXPECTED_WARNINGS = (
     ".*does not have many workers.*",  # batches are drawn on the device
@@ -94,9 +95,9 @@ def go_on(
         if isinstance(last, int) and step >= last > -1:
             advice = f"to go on give --trainer.max_steps N with N > {step}"
             raise UserError(f"{directory} has done its {step} steps; {advice}")
+        refuse_other_world_size(content[KEY], processes(whole.tree["trainer"]), other_world_size)
         run = _build(whole, directory, first_step=step)
         run.model.other_world_size = other_world_size
-        refuse_other_world_size(run.model, content[KEY], run.trainer.world_size)  # before anything is launched
         return _train(run, whole, directory, checkpoint)
 
 

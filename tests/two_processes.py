@@ -3,6 +3,7 @@
 Each writes to FOLDER/rank<r>.pt what it drew, saw and became. Both then train by `gan fit`, launched as by torchrun.
 """
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -37,10 +38,10 @@ FLAGS = (*TINY["MLPGAN"], *SMALL, *DATA, *QUIET, "--trainer.devices=2", "--train
 
 
 class Watch(pl.Callback):
-    """What this process drew and saw up to the first batch, and the weights after every batch."""
+    """What this process drew and saw, the gradients before every update, and the weights after every batch."""
 
     def __init__(self) -> None:
-        self.told: dict[str, Any] = {"latents": [], "masks": [], "images": [], "weights": []}
+        self.told: dict[str, Any] = {"latents": [], "masks": [], "images": [], "weights": [], "gradients": []}
 
     def on_train_start(self, trainer: Any, module: Any) -> None:
         self.told["before"] = {name: tensor.clone() for name, tensor in module.state_dict().items()}
@@ -51,6 +52,10 @@ class Watch(pl.Callback):
             return self.told["latents"][-1]
 
         module.draw = drawn
+
+    def on_before_optimizer_step(self, trainer: Any, module: Any, optimizer: Any) -> None:
+        grads = {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
+        self.told["gradients"].append(grads)
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.told["images"].append([tensor.clone() for tensor in batch])
@@ -100,11 +105,13 @@ def refusal(make: Any) -> str:
 
 def run(*words: str) -> None:
     """A command that must end well."""
+    os.environ["WORLD_SIZE"] = "2"  # Lightning removes it at the end of a training
     code = gan(*words)
     assert code == 0, words
 
 
-def report(folder: Path) -> None:
+def laws(folder: Path) -> None:
+    """Train every case, measure some, and write what was seen."""
     data, together = ImageDataModule(source="embedded"), {"devices": 2, "strategy": "ddp_find_unused_parameters_true"}
     modules = {case: tiny(variant, change) for case, (variant, change) in CASES.items()}
     told = {case: trained(module, data, **together) for case, module in modules.items()}
@@ -112,6 +119,10 @@ def report(folder: Path) -> None:
     rows = {case: measured(modules[case], measurement) for case in MEASURED}
     path = folder / f"rank{distributed.get_rank()}.pt"
     torch.save({"told": told, "rows": rows, "failed": refusal(failing)}, path)
+
+
+def commands(folder: Path) -> None:
+    """Train at once, and in two parts, by the real commands."""
     evaluation = ("--evaluation.every_n_steps=2", "--evaluation.num_samples=20", "--image_grid.every_n_steps=5")
     run("fit", *FLAGS, *evaluation, "--trainer.max_steps=5", f"--run={folder / 'whole'}")
     run("fit", *FLAGS, *evaluation, "--trainer.max_steps=3", f"--run={folder / 'parts'}")
@@ -121,4 +132,5 @@ def report(folder: Path) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    report(Path(sys.argv[1]))
+    laws(Path(sys.argv[1]))
+    commands(Path(sys.argv[1]))

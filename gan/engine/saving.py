@@ -50,10 +50,10 @@ def take_state(module: "AdversarialModule", checkpoint: dict[str, Any]) -> dict[
     return state
 
 
-def refuse_other_world_size(module: "AdversarialModule", state: dict[str, Any], world_size: int) -> None:
-    """Raise UserError if other processes would go on than wrote the checkpoint, unless the module allows it."""
+def refuse_other_world_size(state: dict[str, Any], world_size: int, allowed: bool) -> None:
+    """Raise UserError if another number of processes would go on than wrote the checkpoint, unless it is allowed."""
     before = len(state["random"])
-    if before != world_size and not module.other_world_size:
+    if before != world_size and not allowed:
         raise UserError(
             f"the checkpoint was written by {before} processes and does not go on bit for bit with {world_size}; "
             "use as many devices as before, or give --other-world-size"
@@ -66,7 +66,7 @@ def go_on(module: "AdversarialModule", state: dict[str, Any]) -> None:
     Another number of processes takes new streams, named after the step: nothing that was drawn before is drawn again.
     """
     saved, world_size = state["streams"]["noise"], module.trainer.world_size
-    refuse_other_world_size(module, state, world_size)
+    refuse_other_world_size(state, world_size, module.other_world_size)
     if len(saved) != world_size:
         module.world_size_before = len(saved)
         module.streams = Streams(module.seeds, module.global_rank, module.device, module.global_step)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from typing import Protocol as Interface
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from gan.base.errors import UserError
 from gan.base.notes import say
@@ -128,6 +128,8 @@ class Measurement:
 
         if world_size == 1:
             return share()
+        for buffer in sampler.generator.buffers():  # running statistics are those of the first process
+            distributed.broadcast(buffer, 0)
         shares = [torch.cat(parts) for parts in zip(*on_every_rank(share), strict=True)]
         order = torch.cat([sampler.places(self.num_samples, (r, world_size)) for r in range(world_size)]).argsort()
         features, logits = (whole[order] for whole in shares)

@@ -19,7 +19,7 @@ from gan.base.errors import UserError
 
 PATIENCE = 3.0  # seconds in which a process that broke off a connection must have ended
 RANK_0 = "GAN_RANK_0"  # variable with the number of the process that started this one
-GRACE = 15.0  # seconds in which this process must have noticed that another has ended; some collectives wait for ever
+GRACE = 10.0  # seconds in which this process must have noticed that another has ended; some collectives wait for ever
 
 
 class LostRankError(UserError):

@@ -42,6 +42,7 @@ from gan.runs.status import Life, killed_at
 from gan.runs.trainer import build_trainer, checked
 from gan.runs.trust import refuse_foreign_code
 from gan.runs.unusable import leave_to_the_run, refuse_unusable
+from gan.runs.world import processes
 
 EXPECTED_WARNINGS = (
     ".*does not have many workers.*",  # batches are drawn on the device
@@ -146,9 +147,9 @@ def _go_on(
         count, kind = done
         advice = f"to go on give --trainer.max_{kind} N with N > {count}"
         raise UserError(f"{directory} has done its {count} {kind}; {advice}")
+    refuse_other_world_size(content[KEY], processes(whole.tree["trainer"]), other_world_size)
     built = _build(whole, directory, first_step=content["global_step"])
     built.model.other_world_size = other_world_size
-    refuse_other_world_size(built.model, content[KEY], built.trainer.world_size)  # before anything is launched
     check_optimizers(content, built.model.configure_optimizers()[0], str(checkpoint))
     if done:
         built.trainer.fit_loop.__class__ = _OnlyTheEnd

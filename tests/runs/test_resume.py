@@ -50,13 +50,16 @@ def takes(variant: str, rule: str) -> bool:
 
 
 EVERY_PAIR = [(variant, rule) for variant in sorted(EVERY) for rule in RULES if takes(variant, rule)]
-# Every variant with its own rules, and every rule with one variant of each kind of update.
-COVERING = [(v, r) for v, r in EVERY_PAIR if r == "none" or v == "MLPGAN"]
-COVERING += [("BiGAN", "pretraining"), ("DCGAN", "d2 g3 fresh"), ("FullResolutionDCGAN", "d3")]
+OTHERS = [("BiGAN", "pretraining"), ("DCGAN", "d2 g3 fresh"), ("FullResolutionDCGAN", "d3")]
 
 
-@pytest.mark.parametrize(("variant", "rule"), COVERING)
-def test_a_run_that_was_stopped_is_the_one_that_was_not(variant, rule, tmp_path):
+@pytest.mark.parametrize("variant", sorted(EVERY))
+def test_every_variant_that_was_killed_is_the_one_that_was_not(variant, tmp_path):
+    law(variant, {}, {"kill": STOPS["kill"]}, tmp_path)
+
+
+@pytest.mark.parametrize(("variant", "rule"), [*(("MLPGAN", rule) for rule in RULES if rule != "none"), *OTHERS])
+def test_every_rule_goes_on_after_a_kill_and_a_signal(variant, rule, tmp_path):
     law(variant, RULES[rule], STOPS, tmp_path)
 
 

@@ -394,7 +394,7 @@ def test_a_changed_recipe_and_broken_checkpoints_are_refused(tmp_path, capsys):
         assert (run / "metrics.jsonl").read_text() == metrics
 
     (run / "config.yaml").write_text(config.replace("name: normal", "name: uniform"))
-    refused("another recipe")
+    refused("was trained with model.recipe.prior.name 'normal'")
     for text, says in (("nonsense", "config.yaml"), ("model: MLPGAN", "not a run's"), ("format: 2", "no variant")):
         (run / "config.yaml").write_text(text)
         refused(says)

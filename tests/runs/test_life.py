@@ -202,7 +202,9 @@ def test_one_line_starts_goes_on_and_is_done(tmp_path, capsys):
     outcome = package.fit(run / "config.yaml", resume=True)
     assert (outcome.state, outcome.step, outcome.code, outcome.trained) == ("finished", 3, 0, False)
     edit(run, state="running")  # killed after its last step was saved
+    assert read_run(run).status == "killed at 3"
     assert tried(run, AT_ONCE, "--resume", steps=3) == 0
+    assert read_run(run).status == "finished"
 
 
 def test_a_run_of_another_configuration_does_not_go_on(tmp_path, capsys):

@@ -17,6 +17,7 @@ from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.checkpoint import save_snapshot
 from gan.runs.integrity import damage
 from gan.runs.reader import Run
+from gan.runs.status import phase
 
 
 class Straight(TorchCheckpointIO):
@@ -106,6 +107,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
             self._save(trainer, "last", self._kept)
             self._last_saved = step
 
+    @phase("saving")
     def _save(self, trainer: pl.Trainer, kind: str, keep: list[int]) -> None:
         """Write a checkpoint, then remove those of its kind whose steps are not to be kept."""
         path = self.directory / f"{kind}_step_{trainer.global_step:07d}.ckpt"

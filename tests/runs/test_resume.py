@@ -112,7 +112,7 @@ def test_two_processes_of_every_variant_under_every_rule(variant, tmp_path):
     two_processes([[v, RULES[rule], STOPS_OF_TWO] for v, rule in EVERY_PAIR if v == variant], tmp_path)
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=(pytest.mark.slow, pytest.mark.timeout(3600)))])
 def test_a_run_that_is_killed_again_and_again_is_the_one_that_was_not(kills, tmp_path, record_property):
     run, saving = Run(tmp_path / "run"), 0
     for seed in range(kills // 5):  # killed runs are forked from one process after the other

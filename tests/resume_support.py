@@ -31,13 +31,13 @@ CADENCES: dict[str, Any] = {
 
 
 class Stop(pl.Callback):
-    """Does something once, in the middle of the n-th update that begins at a step of the clock."""
+    """Does something once, in the middle of the n-th update from a step of the clock on."""
 
     def __init__(self, how: str, step: int, nth: int) -> None:
         self.how, self.step, self.left = how, step, nth
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
-        if trainer.global_step == self.step:
+        if trainer.global_step >= self.step:
             self.left -= 1
             if not self.left:
                 getattr(self, self.how)(trainer)

@@ -56,7 +56,7 @@ def training() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        chain = list(_chain(error))
+        chain = _chain(error)
         found = next((e for e in chain if isinstance(e, DiskError)), None)
         cause = next((e for e in chain if isinstance(e, OSError) and e.errno in DISK), None)
         if found is None and cause is not None:
@@ -68,11 +68,13 @@ def training() -> Iterator[None]:
         threading.excepthook = before
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what it came of."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error and all that it came of, nearest first. A thread's error that is raised again makes a circle."""
+    chain = [error]
+    for link in chain:
+        behind = (link.__cause__, link.__context__)
+        chain += [e for e in behind if e is not None and not any(e is known for known in chain)]
+    return chain
 
 
 def _disk_error(what: str, error: OSError) -> DiskError:

@@ -48,13 +48,13 @@ def test_runs_lists_how_each_is_and_what_differs(runs, capsys):
     cells = {line.split()[0]: line for line in lines}
     assert cells.keys() == set(NAMES)
     assert cells["base"].split() == ["base", "finished", "20", "31.500", "recipe.prior.name=normal"]
-    assert "stopped (signal SIGTERM)  10" in cells["uniform"]
+    assert cells["uniform"].split()[:5] == ["uniform", "stopped", "(signal", "SIGTERM)", "10"]
     assert "31.500 (held-out)" in cells["uniform"]
     assert cells["uniform"].endswith("recipe.prior.name=uniform recipe.prior.bound=1.0")
     assert cells["killed"].split()[:3] == ["killed", "killed", "0"]
     assert cells["old"].split()[:3] == ["old", "stopped", "7"]
     assert "unreadable" in cells["damaged"]
-    assert FILE in cells["damaged"]
+    assert max(map(len, cells.values())) < 200
     assert sorted(counts.split(", ")) == ["1 finished", "1 killed", "1 unreadable", "2 stopped", "5 runs"]
 
 
@@ -62,6 +62,7 @@ def test_runs_as_json(runs, capsys):
     assert gan("runs", runs, "--json") == 0
     found = {line["run"]: line for line in json.loads(capsys.readouterr().out)}
     assert found["uniform"]["reason"] == "signal SIGTERM"
+    assert FILE in found["damaged"]["reason"]
     assert (found["uniform"]["fid"], found["uniform"]["images"]) == (31.5, "held-out")
     assert found["base"]["differs"]["model.init_args.recipe.prior.name"] == "normal"
 

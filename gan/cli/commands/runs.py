@@ -4,12 +4,14 @@ import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import shorten
 
 from gan.cli.flags import Parser
 from gan.cli.table import table, text
 from gan.runs.overview import Line, overview
 
 SHOWN = 6  # values of a run that differ
+WIDTH = 60  # characters of a reason; --json has all of it
 
 
 def run(words: list[str]) -> int:
@@ -31,7 +33,7 @@ def run(words: list[str]) -> int:
 
 def _cells(line: Line) -> tuple[str, ...]:
     fid = "" if line.fid is None else f"{line.fid:.3f}" + ("" if line.images == "test" else f" ({line.images})")
-    reason = f" ({line.reason})" if line.reason else ""
+    reason = f" ({shorten(line.reason, WIDTH, placeholder=' …')})" if line.reason else ""
     differs = [f"{key}={text(value)}" for key, value in line.differs.items() if value is not None]
     more = [f"… {len(differs) - SHOWN} more: gan diff"] if len(differs) > SHOWN else []
     step = "" if line.step is None else str(line.step)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,9 @@ class Hyperparameters(pl.Callback):
         self._end(trainer, api_pb2.STATUS_SUCCESS)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Write that the session failed."""
-        self._end(trainer, api_pb2.STATUS_FAILURE)
+        """Write that the session failed, if the disk is not what failed."""
+        with suppress(OSError):
+            self._end(trainer, api_pb2.STATUS_FAILURE)
 
     def _end(self, trainer: pl.Trainer, status: int) -> None:
         if self._started:

@@ -1,4 +1,4 @@
-"""The command line: `gan fit | resume | sample | evaluate | data | new`. This file only dispatches."""
+"""The command line: `gan fit | resume | runs | diff | sample | evaluate | data | new`. This file only dispatches."""
 
 import sys
 from collections.abc import Sequence
@@ -15,6 +15,8 @@ Train, measure and compare small-image GANs.
 commands:
   fit        train a GAN             gan fit --config quickstart
   resume     go on with a run        gan resume RUN --trainer.max_steps 20000
+  runs       list runs               gan runs DIR
+  diff       compare two runs        gan diff RUN RUN
   sample     draw images             gan sample RUN --num 100 --out grid.png
   evaluate   measure a generator     gan evaluate RUN
   data       prepare and verify      gan data mnist --data.root DIR
@@ -24,12 +26,13 @@ options:
   --help     this text; `gan COMMAND --help` for a command's
   --version  the version
 
-Wherever a command takes a checkpoint it takes a run.
+Wherever a command takes a checkpoint it takes a run. Exit codes: 0 done, 1 failed, 2 a mistake
+of yours, 3 stopped by its time, 4 by the disk, 128 + n by signal n; 5 diverged.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: with 0, with 2 after a user's mistake, or with 128 + n after signal n."""
+    """Run a command and exit with its code, or with 2 after a user's mistake."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     # Console scripts do not import from the working directory, where the user's own priors and variants are. It comes
     # last in the path, so that no file there hides a library. Commands that read somebody's run get it only with

@@ -1,7 +1,7 @@
 """The texts of `gan COMMAND --help`, for commands whose flags are keys of a configuration."""
 
 FIT_HELP = """\
-usage: gan fit [--config FILE|NAME]... [--model NAME] [--KEY=VALUE]... [--run DIR] [--overwrite]
+usage: gan fit [--config FILE|NAME]... [--model NAME] [--KEY=VALUE]... [--run DIR] [--resume]
 
 Train a GAN. Later configs and flags win, key by key; null removes a key. Values are YAML.
 
@@ -22,6 +22,8 @@ Train a GAN. Later configs and flags win, key by key; null removes a key. Values
   --seed_everything=N               default 1
   --seeds.SOURCE=N                  another seed for init, order, noise or dropout alone
   --run DIR                         default runs/<config>/<variant>/seed_<n>
+  --resume                          start the run, or go on with it, or leave it if it is finished;
+                                    so the same line may be given again
   --overwrite                       empty a used run directory first
   --print_config                    print the resolved configuration, every recipe field, and stop
 

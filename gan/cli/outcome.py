@@ -27,7 +27,7 @@ def _print(outcome: Outcome) -> None:
         share, confidence = row["min_class_share"], row["median_confidence"]
         print(f"classes     rarest {share:.1%} of {row['num_fake']}, median confidence {confidence:.3f}")
     print(f"curves      {_curves(directory)}")
-    for report in sorted(directory.glob("*-profile*.txt")):
+    for report in sorted(directory.glob("fit-profile*.txt")):
         print(f"profile     {report}")
     how, step = outcome.reason or "", outcome.step
     if outcome.state == "diverged":

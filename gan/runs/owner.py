@@ -20,6 +20,7 @@ from gan.base.errors import UserError
 
 FILE = "owner.json"
 MAX_BYTES = 10_000
+WRITTEN = {"pid": int, "host": str, "boot": str}  # what names an owner, with its types
 PATIENCE = 1.0  # seconds; who looks whether a run is alive holds its lock for an instant
 
 
@@ -32,11 +33,12 @@ def owned(directory: Path) -> Iterator[None]:
         raise UserError(_unwritable(directory, error)) from None
     descriptor = _acquired(directory)
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(_myself()).encode(), 0)
+        with suppress(OSError):  # on a full disk the lock has no words, but holds
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(_myself()).encode(), 0)
         yield
     finally:
-        with suppress(OSError):
+        if _is(descriptor, directory / FILE):
             (directory / FILE).unlink()  # before the lock ends, so that nobody can lock a file without a name
         os.close(descriptor)
 
@@ -74,14 +76,20 @@ def _acquired(directory: Path) -> int:
             raise UserError(_unwritable(directory, error)) from None
         locked, owner = _lock(descriptor, fcntl.LOCK_EX), _read(descriptor)
         free = locked is not False and _is_gone(owner, locked is True)
-        with suppress(OSError):
-            # The last owner may have removed the name of the file that was opened here.
-            if free and os.path.samestat(os.fstat(descriptor), os.stat(file)):
-                return descriptor
+        if free and _is(descriptor, file):
+            return descriptor
         os.close(descriptor)
         if not free and (locked or time.monotonic() > until):
             raise UserError(_refusal(directory, owner))
         time.sleep(0.02)
+
+
+def _is(descriptor: int, file: Path) -> bool:
+    """Return whether an open file still has its name: its last owner may have removed it meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(file))
+    except OSError:
+        return False
 
 
 def _lock(descriptor: int, kind: int) -> bool | None:
@@ -101,7 +109,8 @@ def _read(descriptor: int) -> dict[str, Any]:
         owner = json.loads(os.pread(descriptor, MAX_BYTES, 0))
     except (OSError, ValueError, RecursionError):
         return {}
-    return owner if isinstance(owner, dict) else {}
+    whole = isinstance(owner, dict) and all(isinstance(owner.get(key), kind) for key, kind in WRITTEN.items())
+    return owner if whole else {}
 
 
 def _myself() -> dict[str, Any]:
@@ -140,9 +149,8 @@ def _lives(pid: Any) -> bool:
 def _refusal(directory: Path, owner: dict[str, Any]) -> str:
     who = f"process {owner.get('pid', '(unknown)')!s:.20} on {owner.get('host', 'an unknown machine')!s:.100}"
     who = "".join(c if c.isprintable() else " " for c in who)
-    elsewhere = owner.get("host") not in (None, socket.gethostname())
     mend = "wait for its end, or stop it, or give another --run"
-    if elsewhere:
+    if owner and owner["host"] != socket.gethostname():
         mend += f"; if that process is gone, remove {directory / FILE}"
     return f"{directory}: {who} trains there; {mend}"
 

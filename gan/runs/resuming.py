@@ -23,16 +23,15 @@ def refuse_other(run: Run, recorded: Mapping[str, Any], given: Mapping[str, Any]
         raise UserError(f"{run.directory}: {values}; give the same, or {mend}")
 
 
-def ended(run: Run, is_global_zero: bool, state: str | None = None) -> Outcome:
+def ended(run: Run, is_global_zero: bool) -> Outcome:
     """Return the outcome of a run that had ended before, and stays as it is."""
-    state = state or run.state
     return Outcome(
         run.directory,
         step=run.step or 0,
         is_global_zero=is_global_zero,
-        state=state,
+        state=run.state,
         reason=run.record.reason if run.record else None,
-        code=CODES[state],
+        code=CODES[run.state],
         report=run.report,
         trained=False,
     )

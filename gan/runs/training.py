@@ -20,7 +20,7 @@ from gan.engine.game import AdversarialModule
 from gan.engine.saving import KEY
 from gan.runs import directory as run_directory
 from gan.runs.callbacks.evaluation import Evaluation
-from gan.runs.callbacks.hyperparameters import Hyperparameters
+from gan.runs.callbacks.hyperparameters import Hyperparameters, end_session
 from gan.runs.callbacks.interrupt import Interrupt, seconds
 from gan.runs.callbacks.progress import Progress
 from gan.runs.callbacks.recording import Recording
@@ -113,7 +113,9 @@ def _go_on(directory: Path, whole: Plan, allow_import: Collection[str], again: b
     refuse_edited(content, whole.tree, whole.recipe, checkpoint)
     if done := done_already(content, whole.tree["trainer"]):
         if again:
-            return ended(read_run(directory), is_first_process(), "finished")
+            if is_first_process():
+                _close(directory, content["global_step"])
+            return ended(read_run(directory), is_first_process())
         count, kind = done
         advice = f"to go on give --trainer.max_{kind} N with N > {count}"
         raise UserError(f"{directory} has done its {count} {kind}; {advice}")
@@ -122,6 +124,16 @@ def _go_on(directory: Path, whole: Plan, allow_import: Collection[str], again: b
         if find_checkpoint(directory) != checkpoint:
             raise UserError(f"{directory}: another process went on with it meanwhile; give the command again")
         return _train(built, whole, directory, checkpoint)
+
+
+def _close(directory: Path, step: int) -> None:
+    """Record the end of a run that was killed after its last checkpoint."""
+    with owned(directory):
+        if (when := killed_at(directory)) is not None:
+            end_session(directory, when)
+        life = Life(directory)
+        life.begin(step)
+        life.end("finished", step)
 
 
 def _owned(built: Built, directory: Path) -> AbstractContextManager[None]:

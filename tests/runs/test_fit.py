@@ -169,7 +169,7 @@ def test_a_run_that_failed_before_its_first_batch_is_no_dead_end(tmp_path, capsy
         assert says in error_line(capsys.readouterr().err.splitlines()[-1])  # data may have a note
 
     refused(*words, callback, says="out of luck")
-    assert list(run.glob("*tfevents*")), "the case at hand: the logger has written already"
+    assert (run / "config.yaml").is_file(), "the case at hand: the directory is made already"
     refused(*words, says="--overwrite")
     advice = f"gan fit --config {run / 'config.yaml'} --run {run} --overwrite"
     refused("resume", run, "--allow-import", __name__, says=advice)
@@ -454,7 +454,7 @@ def test_a_changed_recipe_and_broken_checkpoints_are_refused(tmp_path, capsys):
         assert (run / "metrics.jsonl").read_text() == metrics
 
     (run / "config.yaml").write_text(config.replace("name: normal", "name: uniform"))
-    refused("another recipe")
+    refused("was trained with model.recipe.prior.name 'normal'")
     for text, says in (("nonsense", "config.yaml"), ("model: MLPGAN", "not a run's"), ("format: 2", "no variant")):
         (run / "config.yaml").write_text(text)
         refused(says)

@@ -11,6 +11,7 @@ from gan.engine.game import AdversarialModule
 from gan.runs.callbacks.clock import due, ending, run_directory
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.checkpoint import save_snapshot
+from gan.runs.status import phase
 
 
 class Checkpoints(pl.callbacks.Checkpoint):
@@ -75,6 +76,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
             self._save(trainer, "last")
             self._last_saved = trainer.global_step
 
+    @phase("saving")
     def _save(self, trainer: pl.Trainer, kind: str) -> None:
         path = self.directory / f"{kind}_step_{trainer.global_step:07d}.ckpt"
         part = path.with_suffix(".part")

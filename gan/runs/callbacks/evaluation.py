@@ -14,6 +14,7 @@ from gan.measure.measurement import Measurement, to_json
 from gan.runs.callbacks.clock import due, run_directory, write
 from gan.runs.directory import METRICS
 from gan.runs.provenance import commit
+from gan.runs.status import phase
 
 SCORES = ("fid", "fid_floor", "median_confidence", "min_class_share", "label_agreement")
 
@@ -79,6 +80,7 @@ class Evaluation(pl.Callback):
             self.report = self._measure(trainer, pl_module, "report")
             _write(trainer, "metric_test", self.report)
 
+    @phase("evaluation")
     def _measure(self, trainer: pl.Trainer, module: pl.LightningModule, role: str) -> dict[str, Any]:
         """Return one row, which the first process measures and all processes get."""
         assert isinstance(module, AdversarialModule)

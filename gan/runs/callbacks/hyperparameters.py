@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -9,6 +10,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from torch.utils.tensorboard.summary import hparams
+from torch.utils.tensorboard.writer import FileWriter
 
 from gan.engine.game import AdversarialModule
 
@@ -60,6 +62,14 @@ def _write(trainer: pl.Trainer, summary: Summary) -> None:
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
             logger.experiment._get_file_writer().add_summary(summary)
+
+
+def end_session(directory: Path, when: float) -> None:
+    """Write that the session of a run that is not trained any more succeeded, at a time in seconds since 1970."""
+    if any(directory.glob("events.out.tfevents.*")):
+        writer = FileWriter(str(directory))
+        writer.add_summary(_session_end(api_pb2.STATUS_SUCCESS, when))
+        writer.close()
 
 
 def _session_end(status: int, when: float) -> Summary:

@@ -369,6 +369,12 @@ def test_a_crashed_run_failed_in_the_hparams_tab(tmp_path):
     assert metrics["images_seen"] == 24
 
 
+def test_a_killed_session_ends_at_its_last_heartbeat(tmp_path):
+    train(tmp_path / "resumed", 2, Hyperparameters(killed=1_700_000_000.0), Scalars(1))
+    ((_, _, status),) = hparams_tab(tmp_path).values()
+    assert status == "STATUS_FAILURE", "the tab keeps the first end"
+
+
 def test_flatten_gives_a_choices_name_to_its_path():
     tree = {
         "prior": {"name": "uniform", "bound": 1},

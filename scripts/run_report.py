@@ -69,7 +69,7 @@ def draw(curves: dict[str, Curve], out: Path) -> None:
 def record(run: Run) -> dict[str, object]:
     """What the README's table says of the run: the measurement on test images that counts, and what was trained."""
     if run.report is None:
-        raise UserError(f"{run.directory}: has no report, a measurement on test images at its end")
+        raise UserError(f"{run.directory}: has no report, a measurement on test images at its end; it is {run.status}")
     keys = ("data_set", "source", "step", "images_seen", "seed", "weights", "fid", "fid_floor", "num_fake", "commit")
     return {
         "variant": run.variant,

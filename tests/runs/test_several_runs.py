@@ -73,7 +73,7 @@ def test_a_run_leaves_the_process_as_it_was(tmp_path):
 
 def test_python_does_what_the_commands_do(tmp_path):
     outcome = package.fit("mlp_gan", **FIRST | {"evaluation": OFF}, run=tmp_path / "run")
-    assert (outcome.step, outcome.directory, outcome.signal) == (4, tmp_path / "run", None)
+    assert (outcome.step, outcome.directory, outcome.state) == (4, tmp_path / "run", "finished")
     assert package.resume(tmp_path / "run", trainer={"max_steps": 5}).step == 5
     images = package.sample(tmp_path / "run", 20, seed=3)
     assert torch.equal(images, package.load(tmp_path / "run").sample(20, 3))

@@ -18,7 +18,7 @@ from gan.engine.formats import recorded_format, recorded_recipe
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
 from gan.engine.saving import KEY
-from gan.engine.structure import check_optimizers, check_structure
+from gan.engine.structure import check_loops, check_optimizers, check_structure
 from gan.runs import directory as run_directory
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.callbacks.hyperparameters import Hyperparameters
@@ -88,6 +88,7 @@ def go_on(directory: Path, recorded: Part, change: Part, allow_import: Collectio
             advice = f"to go on give --trainer.max_steps N with N > {step}"
             raise UserError(f"{directory} has done its {step} steps; {advice}")
         run = _build(whole, directory, first_step=step)
+        check_loops(content, run.trainer.fit_loop.state_dict(), str(checkpoint))
         check_optimizers(content, run.model.configure_optimizers()[0], str(checkpoint))
         return _train(run, whole, directory, checkpoint)
 
@@ -121,13 +122,11 @@ def _build(whole: Plan, directory: Path, first_step: int | None) -> Run:
 def _train(run: Run, whole: Plan, directory: Path, checkpoint: Path | None) -> Outcome:
     trainer = run.trainer
     # The run is recorded after everything is restored. So a refused resumption changes no file.
-    restored = []
-
-    def recorded(trainer: pl.Trainer, model: pl.LightningModule) -> None:
-        restored.append(True)
-        _record(run, whole.tree, directory, checkpoint)
-
-    record = LambdaCallback(on_train_start=recorded)
+    stepped: list[Any] = []  # filled by the first batch, which uses all that is restored
+    record = LambdaCallback(
+        on_train_start=lambda trainer, model: _record(run, whole.tree, directory, checkpoint),
+        on_train_batch_end=lambda *batch: stepped or stepped.append(True),
+    )
     trainer.callbacks.insert(0, record)  # type: ignore[attr-defined]
     with warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:
@@ -138,7 +137,7 @@ def _train(run: Run, whole: Plan, directory: Path, checkpoint: Path | None) -> O
         except UserError:
             raise
         except Exception as error:
-            if checkpoint is None or restored:
+            if checkpoint is None or stepped:
                 raise
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(f"{checkpoint}: cannot be gone on from ({reason}); give a sound checkpoint") from error

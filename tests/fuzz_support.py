@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gan.base.errors import UserError
@@ -27,7 +27,7 @@ long_too = pytest.mark.parametrize("seconds", [0, pytest.param(400, marks=pytest
 
 def fuzz(check: Callable[[Any], None], strategy: st.SearchStrategy[Any], examples: int, seconds: float) -> None:
     """Call `check` with that many examples, or with new ones for so many seconds."""
-    every = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+    every = {"phases": [Phase.generate], "deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
     if not seconds:
         settings(max_examples=examples, derandomize=True, **every)(given(strategy)(check))()
         return

@@ -56,7 +56,9 @@ def lies_in(package: str, directory: Path) -> bool:
     """Whether a package, which need not be imported yet, would be imported from a directory."""
     spec = PathFinder.find_spec(package, [str(directory)])
     found = PathFinder.find_spec(package, [*sys.path, str(directory)])
-    return spec is not None and found is not None and found.origin == spec.origin
+    if spec is None or found is None or found.origin != spec.origin:
+        return False
+    return set(found.submodule_search_locations or ()) == set(spec.submodule_search_locations or ())
 
 
 def _forget_namesakes(directory: Path) -> None:

@@ -39,6 +39,7 @@ WHOLE = {
         }
     },
     "ImageDataModule": {"position": COUNT, "name": "a text", "train_images": COUNT, "source": "a text"},
+    "lr_schedulers": "a list",
     "hyper_parameters": {"recipe": "a mapping"},
 }
 
@@ -63,15 +64,46 @@ def check_optimizers(content: Mapping[str, Any], optimizers: list[torch.optim.Op
     for index, (state, optimizer) in enumerate(zip(content["optimizer_states"], optimizers, strict=True)):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         values = state.get("state")
-        fits = isinstance(values, Mapping) and all(
-            isinstance(place, int)
-            and 0 <= place < len(weights)
-            and isinstance(own, Mapping)
-            and all(v.ndim == 0 or v.shape == weights[place].shape for v in own.values() if isinstance(v, torch.Tensor))
-            for place, own in values.items()
+        fits = (
+            isinstance(values, Mapping)
+            and len(values) in (0, len(weights))
+            and all(
+                isinstance(place, int)
+                and 0 <= place < len(weights)
+                and isinstance(own, Mapping)
+                and all(
+                    v.ndim == 0 or v.shape == weights[place].shape for v in own.values() if isinstance(v, torch.Tensor)
+                )
+                for place, own in values.items()
+            )
         )
+        groups, fresh = state.get("param_groups"), optimizer.state_dict()["param_groups"]
+        fits = fits and isinstance(groups, list) and len(groups) == len(fresh) and all(map(_group_fits, groups, fresh))
         if not fits:
             raise UserError(f"{where}: optimizer_states[{index}] does not fit the recipe's networks; restore the file")
+
+
+def check_loops(content: Mapping[str, Any], fresh: Mapping[str, Any], where: str) -> None:
+    """Raise UserError if the counters of the training loop are not those that a fresh loop has, `fresh`."""
+    _check_counters(content["loops"]["fit_loop"], fresh, f"{where}: damaged: loops.fit_loop")
+
+
+def _check_counters(value: Any, fresh: Any, where: str) -> None:
+    if isinstance(fresh, Mapping):
+        if not isinstance(value, Mapping) or not value.keys() >= fresh.keys():
+            raise UserError(f"{where} must have {', '.join(fresh)}; give a sound checkpoint")
+        for key, item in fresh.items():
+            _check_counters(value[key], item, f"{where}.{key}")
+    elif isinstance(fresh, int) and (not isinstance(value, int) or value < 0):
+        raise UserError(f"{where} must be {COUNT}; give a sound checkpoint")
+
+
+def _group_fits(group: Any, fresh: Mapping[str, Any]) -> bool:
+    """Whether the values of an optimizer's group are of the same kinds as those of a fresh one."""
+    if not isinstance(group, Mapping) or group.get("params") != fresh["params"] or "lr" not in group:
+        return False
+    kinds = {int: (int, float), float: (int, float), tuple: (tuple, list)}
+    return all(isinstance(group[k], kinds.get(type(v), object)) for k, v in fresh.items() if k in group)
 
 
 def _check(value: Any, expected: Any, where: str, path: str) -> None:
@@ -95,6 +127,8 @@ def _is(value: Any, words: str) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if words == TENSORS:
         return isinstance(value, list) and all(isinstance(item, torch.Tensor) for item in value)
+    if words == "a list":
+        return isinstance(value, list)
     if words == "a text":
         return isinstance(value, str)
     if words == "a list of two mappings":

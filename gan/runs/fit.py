@@ -1,7 +1,7 @@
 """`fit` and `resume` make a run from names and mappings. Many mistakes are found before torch is imported."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,7 @@ def resume(
     recorded = read_config(file)
     if recorded.format is None:
         raise UserError(f"{file}: not a run's configuration; restore the file that gan fit wrote")
+    recorded = replace(recorded, tree=recorded.tree | {"run": str(directory)})  # it may have been moved
     from gan.runs.training import go_on  # torch takes seconds to import
 
     return go_on(directory, recorded, change, allow_import, other_world_size, alone)

@@ -46,6 +46,9 @@ def sample(
     Raises UserError, in one line, for a mistake.
     """
     check_num(num, 1)
+    for value, name in ((seed, "--seed"), (label, "--class")):
+        if not isinstance(value, int | None):
+            raise UserError(f"{name} must be a whole number, got {value!r}")
     if interpolate and num % COLUMNS:
         raise UserError(f"--interpolate draws rows of {COLUMNS}: --num must be a multiple of it, got {num}")
     sampler = generator(path, generator_file(path, checkpoint), weights, allow_import)

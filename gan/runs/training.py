@@ -18,7 +18,7 @@ from gan.data.datamodule import ImageDataModule
 from gan.engine.building import refuse_for_trainer
 from gan.engine.game import AdversarialModule
 from gan.engine.saving import KEY, refuse_other_world_size
-from gan.engine.structure import check_optimizers, check_structure
+from gan.engine.structure import check_loops, check_optimizers, check_structure
 from gan.runs import directory as run_directory
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.callbacks.hyperparameters import Hyperparameters, end_session
@@ -150,6 +150,7 @@ def _go_on(
     refuse_other_world_size(content[KEY], processes(whole.tree["trainer"]), other_world_size)
     built = _build(whole, directory, first_step=content["global_step"])
     built.model.other_world_size = other_world_size
+    check_loops(content, built.trainer.fit_loop.state_dict(), str(checkpoint))
     check_optimizers(content, built.model.configure_optimizers()[0], str(checkpoint))
     if done:
         built.trainer.fit_loop.__class__ = _OnlyTheEnd

@@ -1,4 +1,4 @@
-"""Anything in the place of a run's files is read, gone on from, or refused in one line. A refusal changes nothing."""
+"""Anything in the place of a run's files is read, gone on from, or refused in one line."""
 
 import json
 import shutil
@@ -10,7 +10,6 @@ from fuzz_support import alterations, altered, damaged, fuzz, junk, lawful, long
 from hypothesis import strategies as st
 from run_support import fit
 
-from gan.base.errors import UserError
 from gan.runs.checkpoint import describe, load
 from gan.runs.directory import CONFIG, METRICS, PROVENANCE, forget_after, write_provenance
 from gan.runs.fit import resume
@@ -51,7 +50,7 @@ tensors = st.sampled_from((torch.zeros(0), torch.zeros(3), torch.full((2, 2), fl
 
 @long_too
 def test_checkpoints_of_any_structure(seconds, run, watch, tmp_path):
-    """They are loaded or refused; of a run that is gone on with, a refusal changes no file."""
+    """They are loaded, described and gone on from, or refused."""
     content = torch.load(read_run(run).checkpoint(), weights_only=True)
     home = tmp_path / "run"
 
@@ -62,13 +61,8 @@ def test_checkpoints_of_any_structure(seconds, run, watch, tmp_path):
         for read in (load, describe):
             with lawful(watch, home):
                 read(home)
-        before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
         with lawful(watch, tmp_path):
-            try:
-                resume(home, trainer={"max_steps": 3, "enable_progress_bar": False})
-            except UserError:
-                assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
-                raise
+            resume(home, trainer={"max_steps": 3, "enable_progress_bar": False})
 
     fuzz(check, alterations(content, junk | tensors | st.lists(tensors, max_size=2)), 6, seconds)
 

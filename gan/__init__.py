@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from gan.runs.fit import fit, resume
     from gan.runs.sample import sample
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 __all__ = ["__version__", "evaluate", "fit", "load", "resume", "sample"]
 
 # Imported at first use: torch takes seconds.

@@ -122,10 +122,10 @@ def _build(whole: Plan, directory: Path, first_step: int | None) -> Run:
 def _train(run: Run, whole: Plan, directory: Path, checkpoint: Path | None) -> Outcome:
     trainer = run.trainer
     # The run is recorded after everything is restored. So a refused resumption changes no file.
-    stepped: list[Any] = []  # filled by the first batch, which uses all that is restored
+    stepped: set[bool] = set()  # filled by the first batch, which uses all that is restored
     record = LambdaCallback(
         on_train_start=lambda trainer, model: _record(run, whole.tree, directory, checkpoint),
-        on_train_batch_end=lambda *batch: stepped or stepped.append(True),
+        on_train_batch_end=lambda *batch: stepped.add(True),
     )
     trainer.callbacks.insert(0, record)  # type: ignore[attr-defined]
     with warnings.catch_warnings():

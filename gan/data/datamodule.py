@@ -11,6 +11,7 @@ import torch
 
 from gan.base.choices import nearest, resolve
 from gan.base.errors import UserError
+from gan.base.paths import absolute
 from gan.data.batches import DeviceBatches
 from gan.data.dataset import DATASETS, Dataset, LoadedData, source_again
 from gan.data.files.names import near_misses
@@ -44,7 +45,7 @@ class ImageDataModule(pl.LightningDataModule):
         dataset_class, parameters = resolve(name, DATASETS, kind="data.name")
         for key in getattr(dataset_class, "paths", ()):
             if parameters.get(key) is not None:
-                parameters[key] = absolute(parameters[key])
+                parameters[key] = str(absolute(parameters[key], f"data.{key}"))
         try:
             inspect.signature(dataset_class).bind(**parameters)
         except (TypeError, ValueError) as error:  # a parameter that is not keyword-only, or no class at all
@@ -61,7 +62,7 @@ class ImageDataModule(pl.LightningDataModule):
             if value not in allowed:
                 raise UserError(f"data.{field}: unknown {value!r}; {nearest(str(value), allowed)}")
         self._choice = {"name": name if isinstance(name, str) else name["name"], **parameters}
-        self.root = Path(absolute(DEFAULT_ROOT if root is None else root))
+        self.root = absolute(DEFAULT_ROOT if root is None else root, "data.root")
         self.source, self.split = source, split
         if os.path.exists(self.root) and not os.path.isdir(self.root):
             raise UserError(f"{self.root}: a file, not a folder; point --data.root at the folder that holds it")
@@ -192,13 +193,6 @@ class ImageDataModule(pl.LightningDataModule):
         loaded = self.loaded
         files = dict(loaded.files) or {"training images": loaded.train.sha256}  # name -> sha256
         return {"name": loaded.name, "train_images": len(loaded.train), "source": loaded.source, "files": files}
-
-
-def absolute(path: str) -> str:
-    """A path that means the same in every working directory. UserError for what can be none."""
-    if "\0" in str(path):
-        raise UserError(f"data: {path!r} is no path: it holds a NUL character")
-    return os.path.abspath(os.path.expanduser(path))
 
 
 def _brief(loaded: LoadedData) -> str:

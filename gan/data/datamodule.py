@@ -3,7 +3,6 @@
 import inspect
 import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl

@@ -9,6 +9,7 @@ from gan.base.importing import import_folders_restored, import_from
 from gan.base.paths import absolute
 from gan.runs.config import read_config
 from gan.runs.directory import CONFIG, PROVENANCE
+from gan.runs.reader import Run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,13 +67,17 @@ def check_num(num: int, least: int) -> None:
 
 
 def generator_file(path: str | Path, checkpoint: str | None) -> Path:
-    """Return the checkpoint or snapshot that a path stands for."""
+    """Return the checkpoint or snapshot that a path stands for. Of a run that has not come to its end a line says so."""
     if checkpoint not in (None, "last", "best"):
         raise UserError(f"--checkpoint must be last or best, got {checkpoint!r}")
     if checkpoint and absolute(path, "path").is_file():
         raise UserError(f"--checkpoint {checkpoint} is for a run; {path} is a file")
-    from gan.runs.checkpoint import find_checkpoint  # torch takes seconds to import
+    from gan.base.notes import say  # torch takes seconds to import
+    from gan.runs.checkpoint import find_checkpoint
 
+    run = Run(absolute(path, "path"))
+    if run.record and run.state != "finished":
+        say(f"note: {run.directory}: {run.status}")
     return find_checkpoint(path, checkpoint or "last")
 
 

@@ -86,6 +86,13 @@ def test_a_time_limit_is_told_and_a_resumed_run_has_it_anew(tmp_path, capsys):
     same_end(whole, run)
 
 
+def test_who_samples_from_a_run_that_was_stopped_is_told(tmp_path, capsys):
+    for run, said in ((stopped(tmp_path / "stopped"), "stopped at 1 (time)"), (fit(tmp_path / "whole"), None)):
+        capsys.readouterr()
+        assert gan("sample", run, "--num=10", f"--out={tmp_path / 'grid.png'}") == 0
+        assert capsys.readouterr().err == (f"note: {run}: {said}\n" if said else "")
+
+
 @pytest.mark.parametrize("value", ["soon", "10:00:00:00", "{fortnights: 1}"])
 def test_a_time_that_is_none_is_refused(value, tmp_path, capsys):
     assert tried(tmp_path / "run", f"--trainer.max_time={value}") == 2

@@ -5,6 +5,7 @@ torch computes with one thread, or with as many as the environment variable GAN_
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,13 @@ MNIST_ROOT = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
 @pytest.fixture(scope="session", autouse=True)
 def threads():
     torch.set_num_threads(int(os.environ.get("GAN_TEST_THREADS", "1")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals() -> None:
+    """Take the signals as a terminal's command does. A shell's background job ignores Ctrl-C, one of nohup a hangup."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

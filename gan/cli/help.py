@@ -39,9 +39,9 @@ Go on with a run from its last checkpoint, bit for bit where it stopped.
 
   --trainer.max_steps=N      train longer; all keys of trainer, scalars, image_grid, evaluation and
                              checkpoints may change
-  --data.root=DIR            and so may the place of the same files; recipe, data set and seed may not
+  --data.root=DIR            and so may the place of the same files; recipe, data set, seed may not
   --allow-import PACKAGE     import the run's own code from this package outside gan
-  --other-world-size         go on with another number of processes (trainer.devices), not bit for bit
+  --other-world-size         go on with another number of processes, which is not bit for bit
   --alone                    one process, whatever torchrun or srun put into the environment
 """
 
@@ -51,8 +51,8 @@ usage: gan data NAME [--data.KEY=VALUE]...
 Find, download if need be, read and verify a data set; print its origin and counts as JSON.
 
   NAME                  one of the list below, or an importable path
-  --data.root=DIR       folder of its files; what is downloaded goes there, too. It must have them or be able
-                        to get them; the default, data, need not where a set has other images
+  --data.root=DIR       folder of its files; what is downloaded goes there, too. It must have them or be
+                        able to get them; the default, data, need not where a set has other images
   --data.source=SOURCE  where its images come from (default auto)
   --data.split=SPLIT    which images are trained on (default: the first)
   --data.KEY=VALUE      a key of its own, as for gan fit

@@ -68,9 +68,8 @@ class AdversarialModule(pl.LightningModule):
         self._given_seeds, self.seeds = seeds, Seeds.of(self.run_seed, seeds)
         with drawing_from("initial weights", self.seeds.init):
             self.generator, self.discriminator = build_networks(self.recipe, self.image_shape, num_classes)
-        averaged = self.recipe.ema_decay > 0 or self.recipe.schedule("ema_decay") is not None
         self.players = {
-            "generator": Player("generator", self.generator, self.recipe, averaged=averaged),
+            "generator": Player("generator", self.generator, self.recipe, averaged=self.recipe.averages),
             "discriminator": Player("discriminator", self.discriminator, self.recipe),
         }
         self.average = self.players["generator"].averages.get("generator")
@@ -85,8 +84,7 @@ class AdversarialModule(pl.LightningModule):
         self.needs_labels = any(map(reads_labels, self.children())) or names_classes(self.recipe)
         self._concatenates = not has_batch_statistics(self.discriminator)
         self._restored: dict[str, Any] | None = None  # a checkpoint's state, kept until the first batch
-        self.other_world_size = False  # may another number of processes go on than wrote the checkpoint?
-        self.world_size_before: int | None = None  # that number, if another one went on
+        self.other_world_size, self.world_size_before = False, 0  # see `refuse_other_world_size`; 0: as many
         halved = self.recipe.discriminator_update == "real_then_fake"
         if halved and type(self).discriminator_loss is not AdversarialModule.discriminator_loss:
             raise UserError("recipe.discriminator_update: real_then_fake halves the recipe's loss; here D has its own")

@@ -133,6 +133,11 @@ class Recipe:
         about = self.__dataclass_fields__[name].metadata
         return bound(*resolve(getattr(self, name), about["registry"], f"recipe.{name}", about["engines"]))
 
+    @property
+    def averages(self) -> bool:
+        """Whether an average of G's weights is kept."""
+        return self.ema_decay > 0 or self.schedule("ema_decay") is not None
+
     def schedule(self, *path: str) -> Schedule | None:
         """Return the schedule of the number at a path, ("discriminator_penalties", "r1", "weight"), or None."""
         tree: Any = self.schedules

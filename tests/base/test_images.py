@@ -38,7 +38,7 @@ def test_a_grid_has_every_image_in_its_place(count, rows, channels):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_png_holds_the_same_pixels(channels, tmp_path):
     picture = torch.randint(0, 256, (channels, 9, 7), dtype=torch.uint8)
-    write_png(picture, tmp_path / "new" / "a.png")
-    found = np.asarray(Image.open(tmp_path / "new" / "a.png"))
+    write_png(picture, tmp_path / "a.png")
+    found = np.asarray(Image.open(tmp_path / "a.png"))
     wanted = picture.permute(1, 2, 0).numpy()
     assert np.array_equal(found, wanted if channels == 3 else wanted[..., 0])

@@ -142,7 +142,7 @@ def test_files_that_cannot_all_be_written_are_taken_back(folder, monkeypatch):
     ("words", "says"),
     [
         ((), "NAME"),
-        (("MyGAN", "--into", "nowhere"), "--into nowhere: no such folder"),
+        (("MyGAN", "--into", "nowhere"), "nowhere: no such folder"),
         (("MyGAN", "--in=x"), "--in"),
         (("MyGAN", "Another"), "Another"),
     ],

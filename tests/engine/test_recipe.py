@@ -54,7 +54,7 @@ def test_mappings_merge_key_by_key_and_null_removes():
         ({"generator_weights": {"bound": None}}, "needs bound"),
         ({"generator_optimizer": {"lr": "fast"}}, "lr must be"),
         ({"generator_optimizer": {"lr": True}}, "lr must be"),
-        ({"generator_optimizer": "adam"}, "remove the schedule with null"),
+        ({"generator_optimizer": "adam"}, "remove the schedule with --model.recipe.generator_schedules.momentum=null"),
         ({"generator_schedules": {"beta": {"name": "linear_ramp", "final": 1.0, "updates": 2}}}, "'beta'"),
         ({"generator_penalties": {"l3": 1.0}}, "did you mean 'l2'"),
         ({"generator_penalties": {"l2": "x"}}, "must be a number"),

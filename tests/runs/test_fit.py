@@ -157,7 +157,7 @@ def test_a_run_that_failed_before_its_first_batch_is_no_dead_end(tmp_path, capsy
     refused(*words, says="--overwrite")
     advice = f"gan fit --config {run / 'config.yaml'} --run {run} --overwrite"
     refused("resume", run, "--allow-import", __name__, says=advice)
-    refused(*advice.split()[1:], says="out of luck")  # it does start again
+    refused(*advice.split()[1:], "--allow-import", __name__, says="out of luck")  # it does start again
     assert gan(*words, "--overwrite") == 0
     assert checkpoint(run)["global_step"] == 2
 
@@ -173,6 +173,7 @@ def test_only_the_first_process_reads_the_data_before_lightning_does(
     calls: list[ImageDataModule] = []
     monkeypatch.setenv("LOCAL_RANK", str(local_rank))
     monkeypatch.setenv("NODE_RANK", str(node))
+    monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setattr(rank_zero_only, "rank", 0)
     monkeypatch.setattr(ImageDataModule, "prepare_data", lambda self: calls.append(self))
     monkeypatch.setattr(pl.Trainer, "fit", lambda *_, **__: None)
@@ -371,7 +372,8 @@ def test_what_a_resumption_may_not_do_is_refused_in_one_line_and_changes_nothing
     refused("--trainer.max_steps=abc", says="trainer.max_steps")
     refused("--trainer.max_step=4", says="did you mean 'max_steps'")
     refused("--overwrite", says="--overwrite")
-    refused("--trainer.max_steps=4", "--data.root=/nowhere/at/all", "--evaluation.num_samples=1", says="num_samples")
+    refused("--trainer.max_steps=4", "--data.root=/nowhere/at/all", says="which lie in no folder")
+    refused("--trainer.max_steps=4", "--evaluation.num_samples=1", says="num_samples")
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 

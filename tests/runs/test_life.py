@@ -164,7 +164,9 @@ def test_a_failure_is_recorded_with_its_first_line(tmp_path, at):
 def test_a_full_disk_is_a_stop_of_its_own(tmp_path, at, capsys):
     at.act = failing(OSError(errno.ENOSPC, "No space left on device", "somewhere"))
     assert tried(tmp_path / "run", ACT) == 4
-    assert "No space left on device at somewhere" in error_line(capsys.readouterr().err.splitlines()[-1])
+    assert "somewhere: cannot be written (No space left on device)" in error_line(
+        capsys.readouterr().err.splitlines()[-1]
+    )
     assert read_run(tmp_path / "run").status.startswith("stopped at 2 (disk: ")
 
 

@@ -20,14 +20,13 @@ def run(words: list[str]) -> int:
     options = vars(parser.parse_args(words))
     file, place = options.pop("json"), {key: options.pop(key) for key in PLACE}
     file = None if file is None else absolute(file, "--json")
+    if file and not file.parent.is_dir():
+        raise UserError(f"--json {file}: cannot write (there is no directory {file.parent}); make it first")
     row = evaluate(**options, data={key: value for key, value in place.items() if value is not None})
     if file:
         from gan.measure.measurement import to_json
 
-        try:
-            write_text(file, to_json(row, indent=1) + "\n")
-        except OSError as error:
-            raise UserError(f"--json {file}: cannot write ({error.strerror})") from None
+        write_text(file, to_json(row, indent=1) + "\n")
     _print(row)
     return 0
 

@@ -67,7 +67,10 @@ def test_default_settings_train_without_an_evaluator(shades, tmp_path, capsys):
     assert "data set folder names no evaluator" in err
     assert "FID " not in out
     assert not (run / "metrics.jsonl").exists()
-    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["last_step_0000003.ckpt"]
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == [
+        "last_step_0000002.ckpt",
+        "last_step_0000003.ckpt",
+    ]
     assert gan("evaluate", run) == 2
     assert "data set folder names no evaluator" in error_line(capsys.readouterr().err)
     for command in (("evaluate", run), ("sample", run, "--out", tmp_path / "a.png")):

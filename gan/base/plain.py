@@ -55,6 +55,6 @@ def _scalar(value: Any, where: str) -> Any:
     if getattr(value, "shape", None) == () and hasattr(value, "item"):  # a number of NumPy or PyTorch
         return _scalar(value.item(), where)
     raise UserError(
-        f"{where}: a value of type {type(value).__name__} cannot be written into a configuration; give numbers, texts, lists or "
-        "mappings (a text that looks like a date stands in quotes)"
+        f"{where}: a value of type {type(value).__name__} cannot be written into a configuration; give numbers, "
+        "texts, lists or mappings (a text that looks like a date stands in quotes)"
     )

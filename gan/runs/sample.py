@@ -67,7 +67,7 @@ def check_num(num: int, least: int) -> None:
 
 
 def generator_file(path: str | Path, checkpoint: str | None) -> Path:
-    """Return the checkpoint or snapshot that a path stands for. Of a run that has not come to its end a line says so."""
+    """Return the checkpoint or snapshot that a path stands for. A line tells of a run that has not come to its end."""
     if checkpoint not in (None, "last", "best"):
         raise UserError(f"--checkpoint must be last or best, got {checkpoint!r}")
     if checkpoint and absolute(path, "path").is_file():

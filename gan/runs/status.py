@@ -57,7 +57,7 @@ def read_status(directory: Path) -> Status | None:
         if len(content) > MAX_BYTES:
             raise ValueError(f"more than {MAX_BYTES} bytes")
         return _checked(json.loads(content.decode()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:160]

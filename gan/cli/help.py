@@ -51,8 +51,8 @@ usage: gan data NAME [--data.KEY=VALUE]...
 Find, download if need be, read and verify a data set; print its origin and counts as JSON.
 
   NAME                  one of the list below, or an importable path
-  --data.root=DIR       folder of its files; what is downloaded goes there, too. It must have them or
-                        be able to get them; the default, data, need not where a set has other images
+  --data.root=DIR       folder of its files; what is downloaded goes there, too. It must have them
+                        or get them; the default, data, need not if a set has other images
   --data.source=SOURCE  where its images come from (default auto)
   --data.split=SPLIT    which images are trained on (default: the first)
   --data.KEY=VALUE      a key of its own, as for gan fit

@@ -16,6 +16,15 @@ import torch
 MNIST_ROOT = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
 
 
+# Files with processes of their own and long fixtures come first: the rest is then shared evenly among the workers.
+LONG = ("test_ddp", "test_resume", "test_several_runs", "test_new", "test_gpu_check", "test_extending", "test_output")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def threads():
     torch.set_num_threads(int(os.environ.get("GAN_TEST_THREADS", "1")))

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,22 @@ def statistics_once() -> Iterator[None]:
     """Within it, the statistics of the same real images are computed once: they cost a second a run."""
     scorers: dict[tuple[int, ...], ImageScorer] = {}
 
+    def once(distance: Callable[[torch.Tensor], float]) -> Callable[[torch.Tensor], float]:
+        known: dict[tuple[int, int], float] = {}
+
+        def of(images: torch.Tensor) -> float:
+            key = (len(images), int(images.sum()))
+            if key not in known:
+                known[key] = distance(images)
+            return known[key]
+
+        return of
+
     def scorer(classifier: Any, real: torch.Tensor, floor_images: torch.Tensor) -> ImageScorer:
         key = (len(real), int(real.sum()), len(floor_images), int(floor_images.sum()))
         if key not in scorers:
             scorers[key] = ImageScorer(classifier, real, floor_images)
+            scorers[key].distance = once(scorers[key].distance)  # type: ignore[method-assign]
         return scorers[key]
 
     with pytest.MonkeyPatch.context() as patch:

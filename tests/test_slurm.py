@@ -52,6 +52,7 @@ def test_shellcheck_finds_nothing():
     subprocess.run(["shellcheck", SCRIPT], check=True)
 
 
+@pytest.mark.slow
 def test_a_job_is_requeued_until_it_is_finished(tmp_path):
     (tmp_path / "bin").mkdir()
     for name, text in (("srun", SRUN), ("scontrol", REQUEUE)):

@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from run_support import DATA, QUIET, SMALL, TINY, gan
 from support import EVERY, tiny
 from torch import distributed
@@ -132,5 +133,6 @@ def commands(folder: Path) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
+    rank_zero_only.rank = int(os.environ["RANK"])  # it may have been imported before the rank was known
     laws(Path(sys.argv[1]))
     commands(Path(sys.argv[1]))

@@ -27,7 +27,11 @@ def shell(command, folder, **environment):
 
 @pytest.mark.parametrize(
     ("streams", "environment"),
-    [("2>&-", {}), (">&- 2>&- <&-", {}), ("2>&1 | true", {"PYTHONUNBUFFERED": "1"})],
+    [
+        ("2>&-", {}),
+        pytest.param(">&- 2>&- <&-", {}, marks=pytest.mark.slow),
+        ("2>&1 | true", {"PYTHONUNBUFFERED": "1"}),
+    ],
     ids=["stderr closed", "all closed", "no reader"],
 )
 def test_a_run_goes_on(streams, environment, tmp_path):

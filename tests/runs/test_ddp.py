@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
+import prepared
 import pytest
 import torch
 from run_support import DATA, QUIET, SMALL, TINY, checkpoint, ended, error_line, gan, process, rows, same_end, spawn
@@ -35,10 +36,9 @@ def folder(tmp_path_factory):
     path = os.pathsep.join([*filter(None, sys.path)])
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(29500 + os.getpid() % 1000), "WORLD_SIZE": "2"}
     common |= {"PYTHONPATH": path, **NO_GPU}
-    both = [
-        spawn([sys.executable, str(SCRIPT), str(home)], environment=common | {"RANK": str(r), "LOCAL_RANK": str(r)})
-        for r in range(2)
-    ]
+    code = "import runpy, sys\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+    command = prepared.command(code, str(SCRIPT), str(home))
+    both = [spawn(command, environment=common | {"RANK": str(r), "LOCAL_RANK": str(r)}) for r in range(2)]
     ends = [ended(running) for running in both]
     assert [code for code, _, _ in ends] == [0, 0], ends
     assert sum(out.count("checkpoint ") for _, out, _ in ends) == 3, "both processes reported"

@@ -102,6 +102,7 @@ def two_processes(cases: list[Any], home: Path) -> None:
         assert code == 0, err
 
 
+@pytest.mark.slow
 def test_two_processes_that_were_stopped_are_those_that_were_not(tmp_path):
     two_processes([["MLPGAN", RULES["g2 shared"] | RULES["dropout"], STOPS_OF_TWO]], tmp_path)
 

@@ -31,7 +31,7 @@ SECOND = FIRST | {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def runs(tmp_path_factory) -> dict[str, list[Path]]:
     """The same two runs twice: each is the first of its process once, as if alone, and once the second."""
     home = tmp_path_factory.mktemp("runs")
@@ -49,18 +49,17 @@ def runs(tmp_path_factory) -> dict[str, list[Path]]:
     return found
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_runs_in_one_process_end_as_in_a_process_each(runs, which):
-    together, alone = (runs[kind][which] for kind in ("after another", "alone"))
-    first, second = checkpoint(together), checkpoint(alone)
-    for key in ("global_step", "state_dict", "optimizer_states", "adversarial", "hyper_parameters"):
-        assert equal(first[key], second[key]), key
-    assert rows(together) == rows(alone)
-    kept = [json.loads((run / "provenance.json").read_text())[0] for run in (together, alone)]
-    for key in ("deterministic_algorithms", "float32_matmul_precision", "precision", "threads"):
-        assert kept[0][key] == kept[1][key], key
-    configs = [(run / "config.yaml").read_text().replace(str(run), "RUN") for run in (together, alone)]
-    assert configs[0] == configs[1]
+def test_runs_in_one_process_end_as_in_a_process_each(runs):
+    for together, alone in zip(runs["after another"], runs["alone"], strict=True):
+        first, second = checkpoint(together), checkpoint(alone)
+        for key in ("global_step", "state_dict", "optimizer_states", "adversarial", "hyper_parameters"):
+            assert equal(first[key], second[key]), key
+        assert rows(together) == rows(alone)
+        kept = [json.loads((run / "provenance.json").read_text())[0] for run in (together, alone)]
+        for key in ("deterministic_algorithms", "float32_matmul_precision", "precision", "threads"):
+            assert kept[0][key] == kept[1][key], key
+        configs = [(run / "config.yaml").read_text().replace(str(run), "RUN") for run in (together, alone)]
+        assert configs[0] == configs[1]
 
 
 def test_a_run_leaves_the_process_as_it_was(tmp_path):

@@ -2,7 +2,6 @@
 
 from gan.base.paths import absolute
 from gan.cli.flags import Parser
-from gan.cli.page import write_page
 
 
 def run(words: list[str]) -> int:
@@ -11,5 +10,7 @@ def run(words: list[str]) -> int:
     parser.add_argument("name", metavar="NAME", help="its class, such as MyGAN; the files are my_gan.py, …")
     parser.add_argument("--into", default=".", metavar="DIR", help="folder (default: the working one)")
     options = parser.parse_args(words)
+    from gan.cli.page import write_page  # torch takes seconds to import
+
     print(write_page(options.name, absolute(options.into, "--into")))
     return 0

@@ -30,7 +30,7 @@ def shell(command, folder, **environment):
     [
         ("2>&-", {}),
         pytest.param(">&- 2>&- <&-", {}, marks=pytest.mark.slow),
-        ("2>&1 | true", {"PYTHONUNBUFFERED": "1"}),
+        pytest.param("2>&1 | true", {"PYTHONUNBUFFERED": "1"}, marks=pytest.mark.slow),
     ],
     ids=["stderr closed", "all closed", "no reader"],
 )

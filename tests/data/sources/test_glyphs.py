@@ -110,6 +110,7 @@ def test_sans_serif_letters_keep_their_proportions():
     assert widths["ABCDEFGHIJ".index("H")] >= 20
 
 
+@pytest.mark.slow
 def test_the_same_in_another_process(few):
     code = (
         "from pathlib import Path; from gan.data.sources.glyphs import glyphs;"

@@ -69,6 +69,7 @@ def provenance(variant: type, data: dict[str, Any], device: torch.device, precis
     }
 
 
+@lru_cache
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)

@@ -35,7 +35,7 @@ class Scalars(pl.Callback):
     first process, which writes them, so that a resumed run's means are those of a run that was never stopped.
 
     Args:
-        every_n_steps: generator updates between two writings; 0 turns them off.
+        every_n_steps: generator updates between two writings; 0 turns them off, the charts' layout and the graph too.
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:
@@ -71,13 +71,14 @@ class Scalars(pl.Callback):
         self._start_images = state["start_images"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the layout of the charts and the graph, if the logger is TensorBoard's."""
+        """In a new run, write the layout of the charts and the graph, if the logger is TensorBoard's."""
         assert isinstance(pl_module, AdversarialModule)
         self._restart(trainer.global_step, pl_module.images_seen)
         if self._restored is not None:
             self._go_on(self._restored, pl_module.device)
             self._restored = None
-        for logger in trainer.loggers:
+        new = self.every_n_steps and pl_module.images_seen == 0
+        for logger in trainer.loggers if new else ():
             if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
                 logger.experiment.add_custom_scalars(LAYOUT)
                 _add_graph(logger, pl_module)

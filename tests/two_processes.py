@@ -13,7 +13,7 @@ from unittest.mock import patch
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
-from run_support import DATA, QUIET, SMALL, TINY, gan
+from run_support import DATA, QUIET, SMALL, TINY, gan, statistics_once
 from support import EVERY, tiny
 from torch import distributed
 
@@ -134,5 +134,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     rank_zero_only.rank = int(os.environ["RANK"])  # it may have been imported before the rank was known
-    laws(Path(sys.argv[1]))
-    commands(Path(sys.argv[1]))
+    with statistics_once():
+        laws(Path(sys.argv[1]))
+        commands(Path(sys.argv[1]))

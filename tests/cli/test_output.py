@@ -28,7 +28,7 @@ def shell(command, folder, **environment):
 @pytest.mark.parametrize(
     ("streams", "environment"),
     [
-        ("2>&-", {}),
+        pytest.param("2>&-", {}, marks=pytest.mark.slow),
         pytest.param(">&- 2>&- <&-", {}, marks=pytest.mark.slow),
         pytest.param("2>&1 | true", {"PYTHONUNBUFFERED": "1"}, marks=pytest.mark.slow),
     ],

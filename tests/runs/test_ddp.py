@@ -176,7 +176,8 @@ def test_streams_of_other_processes_are_new():
     assert len(set(noise)) == len(names)
 
 
-@pytest.mark.parametrize("victim", [1, pytest.param(0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [1, 0])
 def test_a_lost_rank_ends_the_job_in_one_line(victim, tmp_path):
     words = (*TINY["MLPGAN"], *SMALL, *DATA, *QUIET, *LAUNCH, "--trainer.max_steps=1000000", "--run=run")
     words = (*words, "--checkpoints.every_n_steps=5", "--trainer.enable_progress_bar=false")

@@ -25,13 +25,10 @@ def shell(command, folder, **environment):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("streams", "environment"),
-    [
-        pytest.param("2>&-", {}, marks=pytest.mark.slow),
-        pytest.param(">&- 2>&- <&-", {}, marks=pytest.mark.slow),
-        pytest.param("2>&1 | true", {"PYTHONUNBUFFERED": "1"}, marks=pytest.mark.slow),
-    ],
+    [("2>&-", {}), (">&- 2>&- <&-", {}), ("2>&1 | true", {"PYTHONUNBUFFERED": "1"})],
     ids=["stderr closed", "all closed", "no reader"],
 )
 def test_a_run_goes_on(streams, environment, tmp_path):

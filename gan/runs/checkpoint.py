@@ -17,14 +17,14 @@ import torch
 from gan.base.choices import foreign_names
 from gan.base.disk import replacing
 from gan.base.errors import UserError
-from gan.base.importing import import_folders_restored, import_from
+from gan.base.importing import import_folders_restored
 from gan.engine.formats import FORMAT, recorded_format, recorded_recipe
 from gan.engine.game import AdversarialModule
 from gan.engine.sampling import Sampler
 from gan.engine.saving import KEY
 from gan.runs.integrity import damage
 from gan.runs.reader import find_checkpoint
-from gan.runs.sample import run_config
+from gan.runs.sample import import_its_code
 from gan.runs.trust import refuse_names
 from gan.variants import variant_class
 
@@ -95,7 +95,7 @@ def load(path: str | Path, allow_import: Collection[str] = (), weights: str | No
     """
     file = find_checkpoint(path)
     if allow_import:
-        import_from(run_config(file).get("pythonpath"))
+        import_its_code(file)
     if file.suffix == ".safetensors":
         header, state = _read_snapshot(file)
         variant, number = header.get("variant"), recorded_format(header, str(file))

@@ -2,14 +2,12 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gan.base.errors import UserError, whole
 from gan.base.importing import import_folders_restored, import_from
 from gan.base.paths import absolute
-from gan.runs.config import read_config
-from gan.runs.directory import CONFIG, PROVENANCE
-from gan.runs.reader import Run
+from gan.runs.reader import Run, run_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,16 +84,13 @@ def generator(path: str | Path, file: Path, weights: str | None, allow_import: C
     if weights not in (None, "raw", "ema"):
         raise UserError(f"--weights must be raw or ema, got {weights!r}")
     if allow_import:
-        import_from(run_config(path).get("pythonpath"))
+        import_its_code(path)
     from gan.runs.checkpoint import load
 
     return load(file, allow_import, weights)
 
 
-def run_config(path: str | Path) -> dict[str, Any]:
-    """Return the configuration of the run that `path` is or lies in. Empty for a file outside any run."""
-    path = absolute(path, "path")
-    for directory in (path, path.parent, path.parent.parent):
-        if (directory / CONFIG).is_file() and (directory / PROVENANCE).is_file():
-            return read_config(directory / CONFIG).tree
-    return {}
+def import_its_code(path: str | Path) -> None:
+    """Let code be imported from where it was found by the run that `path` is or lies in."""
+    if run := run_of(path):
+        import_from(run.config.get("pythonpath"))

@@ -26,7 +26,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def threads():
+def threads() -> None:
+    use_threads()
+
+
+def use_threads() -> None:
     torch.set_num_threads(int(os.environ.get("GAN_TEST_THREADS", "1")))
 
 
@@ -51,9 +55,13 @@ def constants_once() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_environment() -> Iterator[None]:
-    """A trainer with DDP leaves LOCAL_RANK and its port behind, and a later test's processes would wait for ranks."""
+    """A trainer with DDP leaves LOCAL_RANK and its port behind, and a later test's processes would wait for ranks.
+
+    It also leaves torch with more threads, which makes the tests after it three times as slow.
+    """
     before = dict(os.environ)
     yield
+    use_threads()
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
     os.environ.update(before)

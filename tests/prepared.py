@@ -1,8 +1,8 @@
 """Processes that start at once: each is forked from one that has imported the package, which takes a process 9 s.
 
 Such a process is as real as another: it has its own memory, working directory, environment, output and exit code. Only
-the imports are those of its parent. Tests of imports, of signals and of the `gan` script itself start it anew
-(`run_support.start`).
+the imports are those of its parent. Tests of imports and of the `gan` script itself start it anew, by
+`run_support.start`.
 """
 
 import atexit
@@ -17,14 +17,19 @@ from pathlib import Path
 from typing import Any
 
 MODULES = ("gan.runs.training", "gan.runs.evaluate", "gan.runs.checkpoint", "gan.measure.measurement")
-# Hands code, arguments, folder, environment and output over to the server, and ends with the exit code that comes back.
+# Hands code, arguments, folder, environment and output over to the server, passes signals on to the process that comes
+# of it, and ends with its exit code.
 CLIENT = """
-import json, os, socket, sys
+import json, os, signal, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect(sys.argv[1])
 place = {"argv": sys.argv[2:], "folder": os.getcwd(), "environment": dict(os.environ)}
 socket.send_fds(server, [json.dumps(place).encode() + b"\\n"], [0, 1, 2])
-sys.exit(int(server.makefile().readline() or 70))
+answers = server.makefile()
+worker = int(answers.readline())
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, frame: os.kill(worker, number))
+sys.exit(int(answers.readline() or 70))
 """
 _server: tuple[subprocess.Popen, str] | None = None
 
@@ -64,6 +69,7 @@ def _received(client: socket.socket) -> dict[str, Any]:
     while not text.endswith(b"\n"):
         text += client.recv(1 << 20)
     if worker := os.fork():  # the keeper waits and tells the client how the process ended
+        client.sendall(f"{worker}\n".encode())
         _, status = os.waitpid(worker, 0)
         client.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
         os._exit(0)

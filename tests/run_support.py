@@ -121,10 +121,14 @@ def spawn(command: list[str], **settings: Any) -> subprocess.Popen:
     )
 
 
+def start_prepared(*words: object, **settings: Any) -> subprocess.Popen:
+    """A `gan` command in a prepared process."""
+    return spawn(prepared.command("from gan.cli import main\nmain()", script(), *map(str, words)), **settings)
+
+
 def process(*words: object, **settings: Any) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a `gan` command in a prepared process."""
-    code = "from gan.cli import main\nmain()"
-    return ended(spawn(prepared.command(code, script(), *map(str, words)), **settings))
+    return ended(start_prepared(*words, **settings))
 
 
 SEVERAL = """

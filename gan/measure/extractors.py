@@ -177,4 +177,5 @@ def load_classifier(name: str = "mnist") -> ImageClassifier:
     with torch.random.fork_rng(devices=[]):  # its initial weights are thrown away
         classifier = ImageClassifier()
     classifier.load_state_dict(safetensors.torch.load(content))
+    classifier = classifier.to(memory_format=torch.channels_last)  # 2.5 times as fast on a CPU
     return classifier.requires_grad_(False).eval()

@@ -28,6 +28,7 @@ from run_support import (
     rows,
     same_end,
     start,
+    start_prepared,
 )
 from run_support import real_statistics_once as real_statistics_once
 
@@ -491,7 +492,8 @@ def test_a_signal_in_mid_update_finishes_it_saves_and_exits(variant, number, tmp
     same_end(whole, run)
 
 
-def test_ctrl_c_in_a_real_process(tmp_path):
+@pytest.mark.parametrize("start", [start_prepared, pytest.param(start, marks=pytest.mark.slow)])
+def test_ctrl_c_in_a_real_process(start, tmp_path):
     run = tmp_path / "run"
     running = start("fit", *TINY["MLPGAN"], *SMALL, *DATA, *QUIET, *LONG, f"--run={run}")
     for _ in range(600):
@@ -521,7 +523,7 @@ def test_a_second_signal_ends_at_once(tmp_path):
     )
     penalty = "--model.recipe.discriminator_penalties={slow_penalty.wait: 1.0}"
     words = ("fit", *TINY["MLPGAN"], *SMALL, *DATA, *QUIET, *LONG, penalty, "--run=run")
-    running = start(*words, cwd=tmp_path)
+    running = start_prepared(*words, cwd=tmp_path)
     for _ in range(600):
         if (tmp_path / "waiting").exists():
             break

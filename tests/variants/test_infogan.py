@@ -6,9 +6,9 @@ from variants_support import first_outputs
 
 
 def test_the_head_reads_the_category_of_the_fakes():
-    """After 150 updates of both networks D's head names the category of most new fakes; by chance, of one in ten."""
+    """After 60 updates of both networks D's head names the category of most new fakes; by chance, of one in ten."""
     module = tiny("InfoGAN", {"discriminator_optimizer": {"lr": 1e-2}, "generator_optimizer": {"lr": 1e-2}}, seed=1)
-    train(module, 150, Recorder())
+    train(module, 60, Recorder())
     latent = module.prior((500, module.recipe.latent_dim), torch.Generator().manual_seed(0))
     with torch.no_grad():
         predicted = module.discriminator(module.generator(latent))[:, 1:11].argmax(dim=1)

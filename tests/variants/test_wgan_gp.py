@@ -23,7 +23,7 @@ def test_training_pulls_the_critic_s_gradient_to_norm_1():
     change = {"discriminator_optimizer": {"lr": 2e-3}, "generator_optimizer": {"lr": 0.0}}
     change |= {"discriminator_penalties": {"gradient_penalty": 500.0}}
     module = tiny("WGANGP", change)
-    train(module, 40, Recorder())
+    train(module, 20, Recorder())
     real = to_range(next(iter(Digits(8)))[0], (-1.0, 1.0))
     fake = module.generator(torch.rand(8, 8) * 2 - 1).detach()
     norms = []

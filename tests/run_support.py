@@ -16,6 +16,11 @@ import prepared
 import pytest
 import torch
 from support import COVERING, tiny_change
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
 from gan.cli import main
 from gan.cli.flags import parse_flags
@@ -178,6 +183,24 @@ def scalars(run: Path) -> dict[str, dict[int, float]]:
 def images(run: Path) -> dict[str, list[int]]:
     """Tag -> steps of its pictures, from the event files."""
     return Run(run).image_steps()
+
+
+def hparams_tab(logs: Path) -> dict[str, tuple[dict[str, Any], dict[str, float], str]]:
+    """What the HPARAMS tab shows: run -> (hyperparameters, last metric values, status), by its own code."""
+    events = EventMultiplexer()
+    events.AddRunsFromDirectory(str(logs))
+    events.Reload()
+    context = backend_context.Context(TBContext(data_provider=MultiplexerDataProvider(events, str(logs))))
+    statuses = api_pb2.Status.values()
+    request = api_pb2.ListSessionGroupsRequest(start_index=0, slice_size=10, allowed_statuses=statuses)
+    response = list_session_groups.Handler(RequestContext(), context, "", request).run()
+    found = {}
+    for group in response.session_groups:
+        (session,) = group.sessions
+        values = {key: getattr(value, value.WhichOneof("kind")) for key, value in group.hparams.items()}
+        metrics = {metric.name.tag: metric.value for metric in session.metric_values}
+        found[session.name] = values, metrics, api_pb2.Status.Name(session.status)
+    return found
 
 
 def equal(a: Any, b: Any) -> bool:

@@ -8,6 +8,7 @@ from gan.base.errors import UserError
 from gan.runs.differences import differences
 from gan.runs.directory import CONFIG
 from gan.runs.reader import Run
+from gan.runs.status import end_if_killed
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def _line(run: Run, place: Path) -> Line | None:
     try:
         if not run.is_run:
             return None
+        end_if_killed(run.directory)
         report, best, record = run.report, run.best, run.record
         row, images = (report, "test") if report else (best, "held-out")
         fid = row.get("fid") if row else None

@@ -8,6 +8,7 @@ from gan.base.errors import UserError, whole
 from gan.base.importing import import_folders_restored, import_from
 from gan.base.paths import absolute
 from gan.runs.reader import Run, run_of
+from gan.runs.status import end_if_killed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,6 +77,7 @@ def generator_file(path: str | Path, checkpoint: str | None) -> Path:
     run = Run(absolute(path, "path"))
     if run.record and run.state != "finished":
         say(f"note: {run.directory}: {run.status}")
+        end_if_killed(run.directory)
     return find_checkpoint(path, checkpoint or "last")
 
 

@@ -19,6 +19,8 @@ from typing import Any
 
 from gan.base.disk import replacing
 from gan.base.errors import DiskError, UserError
+from gan.runs.owner import owned, owner_of
+from gan.runs.session import end_session, ended_sessions
 
 FILE = "status.json"
 STATES = ("running", "stopped", "finished", "failed", "diverged")
@@ -75,6 +77,16 @@ def killed_at(directory: Path) -> float | None:
     return datetime.fromisoformat(status.heartbeat).timestamp() if status and status.state == "running" else None
 
 
+def end_if_killed(directory: Path) -> None:
+    """Write the end of the session of a run that was killed: it was its last heartbeat. Other runs stay as they are."""
+    status = read_status(directory)
+    if status is None or status.state != "running" or ended_sessions(directory) or owner_of(directory) is not None:
+        return
+    with suppress(UserError), owned(directory):  # nobody goes on with it meanwhile; it may be somebody else's run
+        if (when := killed_at(directory)) is not None:
+            end_session(directory, "killed", when)
+
+
 def _checked(values: Any) -> Status:
     """Return the status that a file's values make. ValueError if they make none."""
     if not isinstance(values, dict):
@@ -127,12 +139,13 @@ class Life:
             self._write(replace(self.status, heartbeat=_now(), phase=phase))
 
     def end(self, state: str, step: int, reason: str | None = None) -> None:
-        """Write how the run ended. Of a reason the first line is kept."""
+        """Write how the run and its session ended. Of a reason the first line is kept."""
         if self.status:
             first = (reason or "").strip().splitlines()[:1]
             reason = first[0][:500] if first else None
             self._write(replace(self.status, state=state, reason=reason, step=step, heartbeat=_now(), phase=TRAINING))
             self.status = None
+            end_session(self.directory, state)
 
     def _write(self, status: Status) -> None:
         """Replace the file. A full disk stops a run where it saves its weights, not at this note."""

@@ -21,7 +21,7 @@ from gan.engine.saving import KEY, refuse_other_world_size
 from gan.engine.structure import check_loops, check_optimizers, check_structure
 from gan.runs import directory as run_directory
 from gan.runs.callbacks.evaluation import Evaluation
-from gan.runs.callbacks.hyperparameters import Hyperparameters, end_session
+from gan.runs.callbacks.hyperparameters import Hyperparameters
 from gan.runs.callbacks.interrupt import Interrupt, seconds
 from gan.runs.callbacks.progress import Progress
 from gan.runs.callbacks.recording import Recording
@@ -38,7 +38,7 @@ from gan.runs.ranks import Ranks
 from gan.runs.reader import Run, read_run
 from gan.runs.resuming import done_already, ended, fixed, lacks_report, refuse_edited, refuse_other
 from gan.runs.small import say_if_too_small
-from gan.runs.status import Life, killed_at
+from gan.runs.status import Life, read_status
 from gan.runs.trainer import build_trainer, checked
 from gan.runs.trust import refuse_foreign_code
 from gan.runs.unusable import leave_to_the_run, refuse_unusable
@@ -133,6 +133,7 @@ def _go_on(
             f"{directory} has no checkpoints/last_step_*.ckpt to go on from; start it again with "
             f"gan fit --config {directory / run_directory.CONFIG} --run {directory} --overwrite"
         ) from None
+    read_status(directory)  # a damaged one is refused before anything is written
     content = read_checkpoint(checkpoint)
     check_structure(content, str(checkpoint))
     refuse_foreign({"class_path": content[KEY]["variant"]}, allow_import, str(checkpoint))
@@ -167,8 +168,6 @@ def _go_on(
 def _close(directory: Path, step: int) -> None:
     """Record the end of a run that was killed after its last checkpoint."""
     with owned(directory):
-        if (when := killed_at(directory)) is not None:
-            end_session(directory, when)
         life = Life(directory)
         life.begin(step)
         life.end("finished", step)
@@ -190,8 +189,7 @@ def _build(whole: Plan, directory: Path, first_step: int | None) -> Built:
     arguments = checked(tree["trainer"], directory, first_step)
     refuse_unusable(arguments)
     callbacks: list[pl.Callback] = [callback(**tree[section]) for section, callback in CALLBACKS.items()]
-    killed = killed_at(directory) if first_step is not None else None
-    callbacks += [Ranks(), Hyperparameters(killed), Interrupt(seconds(arguments.pop("max_time", None)))]
+    callbacks += [Ranks(), Hyperparameters(), Interrupt(seconds(arguments.pop("max_time", None)))]
     if arguments.get("enable_progress_bar") in (None, True):
         callbacks.append(Progress())
     pl.seed_everything(tree["seed_everything"], workers=True, verbose=False)

@@ -4,18 +4,20 @@ import errno
 import json
 import os
 import signal
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
 import torch
 import yaml
-from run_support import DATA, QUIET, SMALL, TINY, checkpoint, error_line, fit, gan, same_end, scalars
+from run_support import DATA, QUIET, SMALL, TINY, checkpoint, error_line, fit, gan, hparams_tab, same_end, scalars
 
 import gan as package
 from gan.base.errors import UserError
 from gan.runs.owner import owned
 from gan.runs.reader import read_run
+from gan.runs.session import ended_sessions
 from gan.runs.status import FILE, read_status
 
 WORDS = (*TINY["MLPGAN"], *SMALL, *DATA, *QUIET, "--trainer.enable_progress_bar=false")
@@ -262,20 +264,44 @@ def test_a_run_that_is_being_trained_is_nobody_elses(tmp_path, capsys):
         assert {**content(run), FILE: b""} == {**before, FILE: b""}
 
 
-def test_a_killed_run_is_told_and_its_session_ends_when_it_goes_on(tmp_path):
+def session(run):
+    """How the session of a run ended, by the HPARAMS tab."""
+    ((_, _, status),) = hparams_tab(run).values()
+    return status.removeprefix("STATUS_").lower()
+
+
+def test_a_killed_run_is_told_and_who_meets_it_ends_its_session(tmp_path, capsys):
     run = stopped(tmp_path / "run", "--scalars.every_n_steps=1")
-    edit(run, state="running", reason=None)
-    mine = {"pid": 2**22 + 1, "host": "far", "boot": "of another machine"}
-    (run / "owner.json").write_text(json.dumps(mine))
-    assert read_run(run).status == "running at 1", "who cannot be seen is believed"
-    (run / "owner.json").write_text("")
-    assert read_run(run).status == "killed at 1"
-    for path in run.glob("*tfevents*"):
-        path.unlink()
+    assert session(run) == "unknown", "a stop is neither a success nor a failure"
+    ends = [lambda: gan("runs", tmp_path), lambda: gan("sample", run, "--out", tmp_path / "a.png")]
+    ends += [lambda: gan("diff", run, run), lambda: gan("evaluate", run, "--num=20")]
+    for meet in ends:
+        edit(run, state="running", reason=None)
+        for file in ended_sessions(run):
+            file.unlink()
+        mine = {"pid": 2**22 + 1, "host": "far", "boot": "of another machine"}
+        (run / "owner.json").write_text(json.dumps(mine))
+        assert read_run(run).status == "running at 1", "who cannot be seen is believed"
+        assert meet() == 0
+        assert not ended_sessions(run)
+        (run / "owner.json").unlink()
+        assert read_run(run).status == "killed at 1"
+        assert meet() == 0
+        assert session(run) == "failure"
+        (end,) = ended_sessions(run)
+        assert int(end.name.split(".")[3]) == datetime.fromisoformat(read_run(run).record.heartbeat).timestamp()
     assert gan("resume", run, "--trainer.max_time=null") == 0
     assert read_run(run).status == "finished"
-    (events,) = run.glob("*tfevents*")
-    assert events.read_bytes().count(b"session_end_info") == 2, "the end of the killed session, and its own"
+    assert session(run) == "success"
+
+
+def test_a_run_that_fails_has_a_session_that_failed(at, tmp_path):
+    at.act = lambda: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        tried(tmp_path / "run", ACT, "--scalars.every_n_steps=1")
+    assert session(tmp_path / "run") == "failure"
+    assert tried(tmp_path / "run", ACT, "--scalars.every_n_steps=1", "--resume") == 0
+    assert session(tmp_path / "run") == "success"
 
 
 # A refusal changes nothing ----------------------------------------------------------------------------------------

@@ -15,15 +15,10 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from PIL import Image
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.plugins.precision import MixedPrecision
-from run_support import checkpoint, images, rows, scalars
+from run_support import checkpoint, hparams_tab, images, rows, scalars
 from run_support import real_statistics_once as real_statistics_once
 from support import tiny, weights
-from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
-from tensorboard.context import RequestContext
-from tensorboard.plugins.base_plugin import TBContext
-from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
 from gan.base.errors import DiskError, UserError
 from gan.data.datamodule import ImageDataModule
@@ -338,24 +333,6 @@ def test_a_diverged_generator_is_recorded_and_training_goes_on(tmp_path):
     assert [path.name for path in (tmp_path / "checkpoints").glob("best_*")] == ["best_step_0000002.ckpt"]
 
 
-def hparams_tab(logs):
-    """What the HPARAMS tab shows: run -> (hyperparameters, last metric values, status), by its own code."""
-    events = EventMultiplexer()
-    events.AddRunsFromDirectory(str(logs))
-    events.Reload()
-    context = backend_context.Context(TBContext(data_provider=MultiplexerDataProvider(events, str(logs))))
-    statuses = api_pb2.Status.values()
-    request = api_pb2.ListSessionGroupsRequest(start_index=0, slice_size=10, allowed_statuses=statuses)
-    response = list_session_groups.Handler(RequestContext(), context, "", request).run()
-    found = {}
-    for group in response.session_groups:
-        (session,) = group.sessions
-        values = {key: getattr(value, value.WhichOneof("kind")) for key, value in group.hparams.items()}
-        metrics = {metric.name.tag: metric.value for metric in session.metric_values}
-        found[session.name] = values, metrics, api_pb2.Status.Name(session.status)
-    return found
-
-
 def test_two_runs_compare_in_the_hparams_tab(tmp_path):
     priors = {"a": "normal", "b": {"name": "uniform", "bound": 2.0}}
     for run, prior in priors.items():
@@ -366,7 +343,7 @@ def test_two_runs_compare_in_the_hparams_tab(tmp_path):
         shared = {"variant": "MLPGAN", "batch_size": 8, "source": "embedded", "generator.widths": "[24, 24]"}
         assert values == {**values, **shared, "prior": {"a": "normal", "b": "uniform"}[run]}
         assert ("prior.bound" in values) == (run == "b")
-        assert status == "STATUS_SUCCESS"
+        assert status == "STATUS_UNKNOWN", "only gan.fit knows how a run ended"
         assert "hp_metric" not in metrics
         written = scalars(tmp_path / run)
         assert (
@@ -376,26 +353,6 @@ def test_two_runs_compare_in_the_hparams_tab(tmp_path):
         )
         assert metrics["loss/generator"] == written["loss/generator"][2]
     assert tab["a"][1]["metric_test/fid"] != tab["b"][1]["metric_test/fid"]
-
-
-class Fails(pl.Callback):
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        if trainer.global_step == 3:
-            raise OSError("no space")
-
-
-def test_a_crashed_run_failed_in_the_hparams_tab(tmp_path):
-    with pytest.raises(OSError, match="no space"):
-        train(tmp_path / "crashed", 5, Hyperparameters(), Scalars(1), Fails())
-    ((_, metrics, status),) = hparams_tab(tmp_path).values()
-    assert status == "STATUS_FAILURE"
-    assert metrics["images_seen"] == 24
-
-
-def test_a_killed_session_ends_at_its_last_heartbeat(tmp_path):
-    train(tmp_path / "resumed", 2, Hyperparameters(killed=1_700_000_000.0), Scalars(1))
-    ((_, _, status),) = hparams_tab(tmp_path).values()
-    assert status == "STATUS_FAILURE", "the tab keeps the first end"
 
 
 def test_flatten_gives_a_choices_name_to_its_path():

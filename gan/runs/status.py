@@ -61,7 +61,7 @@ def read_status(directory: Path) -> Status | None:
         return _checked(json.loads(content.decode()))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(
             f"{file}: not a run's status ({reason}); remove it: the checkpoints say how far it is"
@@ -103,7 +103,7 @@ def _checked(values: Any) -> Status:
     if values["state"] not in STATES:
         raise ValueError(f"state may not be {values['state']!r}")
     for name in ("started", "heartbeat"):
-        datetime.fromisoformat(values[name])
+        datetime.fromisoformat(values[name]).timestamp()
     return Status(**{name: _printable(value) for name, value in values.items()})
 
 

@@ -62,6 +62,7 @@ def status(**values):
         (json.dumps(status(step=-1)).encode(), "step may not be -1"),
         (json.dumps(status(pid=10**30)).encode(), "pid may not be"),
         (json.dumps(status(heartbeat="soon")).encode(), "not a run's status"),
+        (json.dumps(status(heartbeat="0001-01-01")).encode(), "not a run's status"),
         (json.dumps(status(reason=3)).encode(), "reason may not be 3"),
     ],
 )

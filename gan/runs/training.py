@@ -40,7 +40,7 @@ from gan.runs.resuming import done_already, ended, fixed, lacks_report, refuse_e
 from gan.runs.small import say_if_too_small
 from gan.runs.status import Life, read_status
 from gan.runs.trainer import build_trainer, checked
-from gan.runs.trust import refuse_foreign_code
+from gan.runs.trust import refuse_foreign_code, refuse_links
 from gan.runs.unusable import leave_to_the_run, refuse_unusable
 from gan.runs.world import processes
 
@@ -112,6 +112,7 @@ def go_on(
 
 def _recorded(directory: Path, recorded: Part, allow_import: Collection[str], change: Part | None = None) -> Plan:
     """Return the plan of a run's own configuration, with a change laid over it."""
+    refuse_links(directory)
     refuse_foreign_code(recorded.tree, directory, allow_import, recorded.where.removeprefix("--config "))
     if not allow_import:  # with it, code is imported from where the run found it
         recorded = replace(recorded, tree=recorded.tree | {"pythonpath": None})

@@ -47,6 +47,26 @@ def refuse_foreign_code(tree: Mapping[str, Any], directory: Path, allow_import: 
     _refuse_writing_elsewhere(tree, directory, allow_import, where)
 
 
+def refuse_links(directory: Path) -> None:
+    """Raise UserError for a link that leads out of a run's directory. Going on would write where it leads."""
+    home = directory.resolve()
+    for pattern in ("*", "checkpoints/*", "samples/*"):
+        for path in sorted(home.glob(pattern)):
+            if path.is_symlink() and not _lies_below(path, home):
+                advice = "put what it leads to in its place, or link the whole run"
+                raise UserError(
+                    f"{path}: is a link that leads out of the run, and going on would write there; {advice}"
+                )
+
+
+def _lies_below(path: Path, home: Path) -> bool:
+    """Return whether a link ends below a directory. One that leads in a circle does not."""
+    try:
+        return path.resolve().is_relative_to(home)
+    except (OSError, RuntimeError):
+        return False
+
+
 def refuse_names(names: Sequence[str], allow_import: Collection[str], where: str) -> None:
     """Raise UserError for the first name that is of a package which is not allowed."""
     allowed = packages(allow_import)

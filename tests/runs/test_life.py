@@ -334,6 +334,26 @@ def test_a_refused_resumption_changes_no_file(tmp_path, capsys):
     assert sorted(scalars(run)["loss/generator"]) == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize("name", ["metrics.jsonl", "checkpoints", "samples/real.png"])
+@pytest.mark.parametrize("place", ["outside", "nowhere", "itself"])
+def test_a_link_that_leads_out_of_a_run_is_not_written_through(name, place, tmp_path, capsys):
+    run = stopped(tmp_path / "run", "--image_grid.every_n_steps=1")
+    link = run / name
+    if link.exists():
+        link.rename(tmp_path / "outside")
+    link.symlink_to({"outside": tmp_path / "outside", "nowhere": tmp_path / "nowhere", "itself": link}[place])
+    before = content(tmp_path)
+    capsys.readouterr()
+    assert gan("resume", run, "--trainer.max_steps=9") == 2
+    assert "leads out of the run" in error_line(capsys.readouterr().err)
+    assert content(tmp_path) == before
+    if place == "outside" and name == "checkpoints":
+        link.unlink()
+        (tmp_path / "outside").rename(link)
+        (tmp_path / "link").symlink_to(run)  # the whole run may be elsewhere
+        assert gan("resume", tmp_path / "link", "--trainer.max_time=null") == 0
+
+
 @pytest.mark.parametrize(
     ("key", "change"),
     [

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
@@ -25,6 +24,7 @@ from gan.engine.building import (
 from gan.engine.first_batch import refuse_first_batch
 from gan.engine.look import Judged, Labels, Look, Outcome
 from gan.engine.players import PLAYERS, Player, make_optimizers
+from gan.engine.quick import QuickModule
 from gan.engine.recipe import Recipe
 from gan.engine.rounds import Round
 from gan.engine.sampling import Sampler, in_inference
@@ -32,7 +32,7 @@ from gan.engine.saving import KEY, go_on, go_on_at_the_first_batch, state_of, ta
 from gan.parts.networks.layers import batch_norms, has_batch_statistics
 
 
-class AdversarialModule(pl.LightningModule):
+class AdversarialModule(QuickModule):
     """A GAN: a generator, a discriminator and the rules of their game, all from the recipe.
 
     Batches are (images, labels). Images are (N, C, H, W), uint8 or float in [0, 1]. `global_step` counts G updates.

@@ -87,7 +87,7 @@ def fit(
     if alone:
         given["trainer"] = _by_itself(trainer)
     sources = _sources(config, given, recipe)
-    _begin("gan fit")
+    _begin("gan fit", alone)
     with cheap_imports():
         from gan.runs.training import start
         from gan.runs.trust import trusted
@@ -111,15 +111,15 @@ def configuration(
     return plan(trusted(sources, allow_import)).tree
 
 
-def _begin(command: str) -> None:
+def _begin(command: str, alone: bool) -> None:
     """Say what is about to happen, unless it takes no time, and look at the machine meanwhile."""
-    if "torch" not in sys.modules and is_first_process():
+    if "torch" not in sys.modules and (alone or is_first_process()):
         print(f"{command}: importing PyTorch and Lightning", file=sys.stderr, flush=True)
     cores.look()
 
 
 def _by_itself(trainer: Section | None) -> dict[str, Any]:
-    from gan.runs.world import by_itself  # torch takes seconds to import
+    from gan.runs.world import by_itself
 
     return by_itself(trainer)
 
@@ -163,7 +163,7 @@ def resume(
     if recorded.format is None:
         raise UserError(f"{file}: not a run's configuration; restore the file that gan fit wrote")
     recorded = replace(recorded, tree=recorded.tree | {"run": str(directory)})  # it may have been moved
-    _begin("gan resume")
+    _begin("gan resume", alone)
     with cheap_imports():
         from gan.runs.training import go_on
 

@@ -32,9 +32,9 @@ def run(words: list[str]) -> int:
 
 def _help() -> None:
     from gan.data.dataset import DATASETS
-    from gan.variants import VARIANTS
+    from gan.variants import VARIANT_MODULES
 
     lists = {"configs": [name for name in shipped_configs() if "/" not in name]}
-    lists |= {"variants": list(VARIANTS), "data_sets": list(DATASETS)}
+    lists |= {"variants": list(VARIANT_MODULES), "data_sets": list(DATASETS)}
     fill = textwrap.TextWrapper(96, " " * 36, " " * 36, break_on_hyphens=False).fill
     print(FIT_HELP.format(**{key: fill(", ".join(names)) for key, names in lists.items()}), end="")

@@ -31,7 +31,8 @@ def threads() -> None:
 
 
 def use_threads() -> None:
-    torch.set_num_threads(int(os.environ.get("GAN_TEST_THREADS", "1")))
+    count = os.environ["OMP_NUM_THREADS"] = os.environ.get("GAN_TEST_THREADS", "1")
+    torch.set_num_threads(int(count))
 
 
 @pytest.fixture(scope="session", autouse=True)

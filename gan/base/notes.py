@@ -1,22 +1,29 @@
-"""Notes to the user on stderr, each once a run: a line, or a box that cannot be overlooked."""
+"""Notes to the user on stderr, each once a run: a line, or a box that cannot be overlooked. Torch is not needed."""
 
+import os
 import sys
 import textwrap
 
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # in Lightning's order
 
 _said: set[str] = set()
 
 
 def is_first_process() -> bool:
-    """Whether this process is rank 0, which alone prints notes and shows progress bars."""
-    return bool(getattr(rank_zero_only, "rank", 0) == 0)
+    """Whether this process is rank 0, which alone prints notes and shows progress bars.
+
+    Lightning knows the rank. Before it is imported, the environment says it.
+    """
+    lightning = sys.modules.get("lightning_fabric.utilities.rank_zero")
+    known = getattr(getattr(lightning, "rank_zero_only", None), "rank", None)
+    if known is None:
+        known = next((os.environ[name] for name in RANKS if name in os.environ), "0")
+    return str(known).strip() in ("", "0")
 
 
-@rank_zero_only
 def say(note: str) -> None:
-    """Print a note on stderr, unless this run has said it before."""
-    if note not in _said:
+    """Print a note on stderr, unless this run has said it before. Only the first process prints."""
+    if is_first_process() and note not in _said:
         _said.add(note)
         print(note, file=sys.stderr, flush=True)
 

@@ -21,6 +21,7 @@ Train a GAN. Later configs and flags win, key by key; null removes a key. Values
   --scalars.every_n_steps=N
   --seed_everything=N               default 1
   --seeds.SOURCE=N                  another seed for init, order, noise or dropout alone
+  --threads=N                       CPU threads of each process; default: what fits the machine
   --run DIR                         default runs/<config>/<variant>/seed_<n>
   --resume                          start the run, or go on with it, or leave it if it is finished;
                                     so the same line may be given again
@@ -39,6 +40,7 @@ Go on with a run from its last checkpoint, bit for bit where it stopped.
 
   --trainer.max_steps=N      train longer; all keys of trainer, scalars, image_grid, evaluation and
                              checkpoints may change
+  --threads=N                so may the number of threads, and then not bit for bit
   --data.root=DIR            and so may the place of the same files; recipe, data set, seed may not
   --allow-import PACKAGE     import the run's own code from this package outside gan
   --other-world-size         go on with another number of processes, which is not bit for bit

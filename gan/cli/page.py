@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 
 from gan.base.errors import UserError
-from gan.variants import VARIANTS
+from gan.variants import VARIANT_MODULES
 
 MAX_LENGTH = 40  # of a name, so that the lines of the templates stay within 120 characters
 IMPORTED = ("AdversarialModule", "Loss", "Tensor")  # names that the page itself imports
@@ -128,7 +128,7 @@ def module_name(name: str) -> str:
             f"NAME {name!r}: must be a class name in CamelCase, such as MyGAN: letters and digits, the first a "
             f"capital, at most {MAX_LENGTH}, no keyword of Python"
         )
-    if name in VARIANTS or name in IMPORTED:
+    if name in VARIANT_MODULES or name in IMPORTED:
         raise UserError(f"NAME {name}: is a class of gan already; choose another, such as My{name}")
     module = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
     if keyword.iskeyword(module):

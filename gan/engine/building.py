@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
 
 from gan.base.errors import UserError, usable
 from gan.engine.recipe import Recipe
 from gan.parts.inits import initialise
 from gan.parts.networks.layers import DebiasedBatchNorm2d, batch_norms, differs_in_inference
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
 MAX_PARAMETERS = 500_000_000  # of one network: 2 GB. A file from elsewhere could ask for any number
 ALMOST_ZERO = 1e-7  # the probability of a pixel that no image sets; at 0 its bias would be infinite
@@ -91,8 +92,10 @@ def _refuse_idle_fields(recipe: Recipe, generator: nn.Module, discriminator: nn.
         _output_bias(generator)
 
 
-def refuse_for_trainer(trainer: pl.Trainer, module: nn.Module, recipe: Recipe) -> None:
+def refuse_for_trainer(trainer: "pl.Trainer", module: nn.Module, recipe: Recipe) -> None:
     """Raise UserError if the trainer cannot alternate two networks, or cannot train with this recipe."""
+    from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy  # networks need no Lightning
+
     strategy = trainer.strategy
     if isinstance(strategy, DDPStrategy):
         if not strategy._ddp_kwargs.get("find_unused_parameters") or strategy._ddp_kwargs.get("static_graph"):

@@ -10,6 +10,7 @@ from gan.base.errors import UserError
 from gan.base.errors import whole as whole_number
 from gan.base.images import to_uint8
 from gan.base.streams import stream
+from gan.engine.building import build_networks, reads_labels
 from gan.engine.players import Player
 from gan.engine.recipe import Recipe
 from gan.parts.networks.layers import normalises_by_batch
@@ -168,3 +169,14 @@ class Sampler(nn.Module):
         if isinstance(label, Tensor):
             return label[torch.arange(whole) % num]
         return torch.arange(whole).remainder(self.num_classes) if label is None else torch.full((whole,), label)
+
+
+def untrained(recipe: Recipe, image_shape: tuple[int, int, int], num_classes: int, weights: str | None) -> Sampler:
+    """Return the sampler of a recipe, as `AdversarialModule.sampler` does for a variant that adds no modules.
+
+    Lightning is not needed.
+    """
+    generator, _ = build_networks(recipe, image_shape, num_classes)
+    player = Player("generator", generator, recipe, averaged=recipe.averages)
+    classes = num_classes if reads_labels(generator) else 0
+    return Sampler.of(player, recipe.resolve("prior"), recipe, classes, weights)

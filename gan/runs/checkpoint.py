@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
 import safetensors.torch
@@ -19,19 +19,22 @@ from gan.base.disk import replacing
 from gan.base.errors import UserError
 from gan.base.importing import import_folders_restored
 from gan.engine.formats import FORMAT, recorded_format, recorded_recipe
-from gan.engine.game import AdversarialModule
-from gan.engine.sampling import Sampler
+from gan.engine.recipe import Recipe
+from gan.engine.sampling import Sampler, untrained
 from gan.engine.saving import KEY
 from gan.runs.integrity import damage
 from gan.runs.reader import find_checkpoint
 from gan.runs.sample import import_its_code
 from gan.runs.trust import refuse_names
-from gan.variants import variant_class
+from gan.variants import VARIANT_MODULES, variant_class
+
+if TYPE_CHECKING:
+    from gan.engine.game import AdversarialModule
 
 MAX_BYTES = 4 * 2**30  # of a checkpoint; those of small-image GANs have some megabytes
 
 
-def save_snapshot(module: AdversarialModule, step: int, path: Path) -> None:
+def save_snapshot(module: "AdversarialModule", step: int, path: Path) -> None:
     """Write the generator's weights, or their average if there is one. The header says how to rebuild the generator.
 
     The header also has a checksum of all. The file appears only when it is complete.
@@ -111,8 +114,7 @@ def load(path: str | Path, allow_import: Collection[str] = (), weights: str | No
     weights = weights or ("ema" if "ema" in has else "raw")
     if weights not in has:
         raise UserError(f"{file}: has no {weights} weights of a generator; it has {', '.join(sorted(has)) or 'none'}")
-    module = build_module(variant, hyper_parameters, number, allow_import, str(file))
-    sampler = module.sampler(weights)
+    sampler = build_sampler(variant, hyper_parameters, number, state, weights, allow_import, str(file))
     averaged = weights == "ema" and file.suffix != ".safetensors"  # a snapshot has no names with `average`
     try:
         for name, network in _networks(sampler).items():
@@ -142,10 +144,16 @@ def describe(path: str | Path) -> dict[str, Any]:
     return {"step": checkpoint["global_step"], "seed": checkpoint[KEY].get("run_seed")}
 
 
-def build_module(
-    variant: Any, hyper_parameters: Any, number: int, allow_import: Collection[str], where: str
-) -> AdversarialModule:
-    """Return the untrained variant that a file of format `number` names.
+def build_sampler(
+    variant: Any,
+    hyper_parameters: Any,
+    number: int,
+    state: dict[str, Any],
+    weights: str,
+    allow_import: Collection[str],
+    where: str,
+) -> Sampler:
+    """Return the untrained generator of the variant that a file of format `number` names, for the weights in `state`.
 
     Raises UserError for a class that may not be imported, or that is no variant.
     """
@@ -156,9 +164,22 @@ def build_module(
     if not (isinstance(shape, list) and len(shape) == 3 and all(isinstance(n, int) and 0 < n <= 4096 for n in shape)):
         raise UserError(f"{where}: image_shape must be [channels, height, width], got {shape!r}")
     refuse_foreign({"class_path": variant, "recipe": recipe}, allow_import, where)
-    made = variant_class(variant, f"{where}: variant")
+    made = variant_class(variant, f"{where}: variant") if _needs_its_class(variant, state) else None
+    recipe, image_shape = recorded_recipe(recipe, number), (shape[0], shape[1], shape[2])
     with torch.random.fork_rng(devices=[]):  # the initial weights are thrown away
-        return made(recorded_recipe(recipe, number), (shape[0], shape[1], shape[2]), classes)
+        if made:
+            return made(recipe, image_shape, classes).sampler(weights)
+        return untrained(Recipe.of(recipe, variant.rpartition(".")[2]), image_shape, classes, weights)
+
+
+def _needs_its_class(variant: str, state: dict[str, Any]) -> bool:
+    """Return whether the recipe alone does not say how a generator is built, so that its variant must be imported.
+
+    It says so for the variants of this package, unless a module or a buffer of the variant stands beside the networks.
+    """
+    module, _, name = variant.rpartition(".")
+    parts = {str(key).split(".")[0] for key in state}
+    return VARIANT_MODULES.get(name) != module or not parts <= {"generator", "discriminator", "average"}
 
 
 def refuse_foreign(tree: Any, allow_import: Collection[str], where: str, called: bool = False) -> None:

@@ -18,10 +18,11 @@ from gan.runs.directory import RESOLVED
 from gan.runs.yaml_files import read_yaml
 
 SECTIONS = ("seeds", "data", "trainer", "scalars", "image_grid", "evaluation", "checkpoints")
-KEYS = ("model", *SECTIONS, "seed_everything", "run")
+KEYS = ("model", *SECTIONS, "seed_everything", "threads", "run")
 # Further keys of a run's own file: its format, and the folder from which code outside this package was imported.
 RECORDED = ("format", "pythonpath")
 TEXTS = ("run", "pythonpath")
+MAX_THREADS = 1024
 DATA_ARGUMENTS = ("name", "root", "source", "split")  # of ImageDataModule; other keys of `data` belong to the data set
 
 
@@ -114,6 +115,8 @@ def canonical(tree: Mapping[str, Any], where: str, keys: Collection[str] = KEYS)
     if result.get("run") is not None:
         result["run"] = str(absolute(result["run"], "--run" if where in ("", "--run") else f"{where}: run"))
     _check_seed(result.get("seed_everything"))
+    if result.get("threads") is not None:
+        whole(result["threads"], "threads", least=1, most=MAX_THREADS)
     return result
 
 

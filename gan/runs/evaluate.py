@@ -7,6 +7,7 @@ from typing import Any
 from gan.base.choices import nearest
 from gan.base.errors import UserError
 from gan.base.importing import import_folders_restored
+from gan.base.imports import cheap_imports
 from gan.runs.config import canonical
 from gan.runs.sample import check_num, generator, generator_file
 
@@ -35,10 +36,11 @@ def evaluate(
         raise UserError(f"data.{key}: a generator is measured on its own data set; {nearest(key, PLACE)}")
     file = generator_file(path, checkpoint)
     sampler = generator(path, file, weights, allow_import)
-    from gan.measure.measurement import Measurement  # torch takes seconds to import
-    from gan.runs.checkpoint import describe
-    from gan.runs.pins import images_to_measure
-    from gan.runs.provenance import commit
+    with cheap_imports():
+        from gan.measure.measurement import Measurement
+        from gan.runs.checkpoint import describe
+        from gan.runs.pins import images_to_measure
+        from gan.runs.provenance import commit
 
     own, images = images_to_measure(path, file, place, allow_import)
     origin = {"generator": str(file), **describe(file), "commit": commit()}

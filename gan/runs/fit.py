@@ -1,16 +1,21 @@
 """`fit` and `resume` make a run from names and mappings. Many mistakes are found before torch is imported."""
 
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gan.base import cores
 from gan.base.errors import DiskError, UserError
+from gan.base.imports import cheap_imports
+from gan.base.notes import is_first_process
 from gan.base.paths import absolute
 from gan.runs.config import KEYS, Part, canonical, mapping, parts, read_config
 from gan.runs.directory import CONFIG
 
-MAY_CHANGE = ("trainer", "scalars", "image_grid", "evaluation", "checkpoints")  # on resuming; so may data.root
+MAY_CHANGE = ("trainer", "scalars", "image_grid", "evaluation", "checkpoints")  # on resuming
+MAY_CHANGE_TOO = ("data.root", "threads")
 # Exit codes. A signal n gives 128 + n.
 CODES = {"finished": 0, "failed": 1, "mistake": UserError.code, "time": 3, "callback": 3, "disk": DiskError.code}
 CODES["diverged"] = 5
@@ -44,6 +49,7 @@ def fit(
     evaluation: Section | None = None,
     checkpoints: Section | None = None,
     seed_everything: int | None = None,
+    threads: int | None = None,
     run: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
@@ -67,6 +73,7 @@ def fit(
         evaluation: every_n_steps, num_samples.
         checkpoints: every_n_steps, milestones.
         seed_everything: the run's seed. The default is that of the configs, or 1.
+        threads: CPU threads of each process. The default fits the machine and the networks.
         run: the directory. The default is that of the configs, or runs/<config>/<variant>/seed_<n>.
         overwrite: empty a used run directory first.
         resume: start the run, or go on with it if it has been started with this configuration, or, if it has ended,
@@ -80,8 +87,10 @@ def fit(
     if alone:
         given["trainer"] = _by_itself(trainer)
     sources = _sources(config, given, recipe)
-    from gan.runs.training import start  # torch takes seconds to import
-    from gan.runs.trust import trusted
+    _begin("gan fit", alone)
+    with cheap_imports():
+        from gan.runs.training import start
+        from gan.runs.trust import trusted
 
     return start(trusted(sources, allow_import), overwrite, resume, alone)
 
@@ -95,14 +104,22 @@ def configuration(
 ) -> dict[str, Any]:
     """Return what `fit` would write to the run's config.yaml: every value. Nothing is written here."""
     sources = _sources(config, given, recipe)
-    from gan.runs.plan import plan
-    from gan.runs.trust import trusted
+    with cheap_imports():
+        from gan.runs.plan import plan
+        from gan.runs.trust import trusted
 
     return plan(trusted(sources, allow_import)).tree
 
 
+def _begin(command: str, alone: bool) -> None:
+    """Say what is about to happen, unless it takes no time, and look at the machine meanwhile."""
+    if "torch" not in sys.modules and (alone or is_first_process()):
+        print(f"{command}: importing PyTorch and Lightning", file=sys.stderr, flush=True)
+    cores.look()
+
+
 def _by_itself(trainer: Section | None) -> dict[str, Any]:
-    from gan.runs.world import by_itself  # torch takes seconds to import
+    from gan.runs.world import by_itself
 
     return by_itself(trainer)
 
@@ -121,6 +138,7 @@ def resume(
     image_grid: Section | None = None,
     evaluation: Section | None = None,
     checkpoints: Section | None = None,
+    threads: int | None = None,
     allow_import: Collection[str] = (),
     other_world_size: bool = False,
     alone: bool = False,
@@ -129,7 +147,8 @@ def resume(
 
     Arguments are as in `fit`. Of `data` only the root may be given. Recipe, data set and seeds stay. `allow_import`
     names packages outside `gan` that the run's code may come from. With `other_world_size` another number of processes
-    than before may go on, which is not bit for bit. Raises UserError, in one line, for a mistake.
+    than before may go on. That, and another number of `threads`, is not bit for bit. Raises UserError, in one line, for
+    a mistake.
     """
     given = {name: value for name, value in locals().items() if name in KEYS and name != "run" and value is not None}
     if alone:
@@ -144,21 +163,21 @@ def resume(
     if recorded.format is None:
         raise UserError(f"{file}: not a run's configuration; restore the file that gan fit wrote")
     recorded = replace(recorded, tree=recorded.tree | {"run": str(directory)})  # it may have been moved
-    from gan.runs.training import go_on  # torch takes seconds to import
+    _begin("gan resume", alone)
+    with cheap_imports():
+        from gan.runs.training import go_on
 
     return go_on(directory, recorded, change, allow_import, other_world_size, alone)
 
 
 def may_change(key: str) -> bool:
     """Return whether a key, such as `trainer.max_steps`, may change on resuming."""
-    return key.split(".")[0] in MAY_CHANGE or key == "data.root"
+    return key.split(".")[0] in MAY_CHANGE or key in MAY_CHANGE_TOO
 
 
 def refuse_changes(keys: Iterable[str]) -> None:
     """Raise UserError for the first key that may not change on resuming, such as `model.recipe.prior`."""
+    allowed = ", ".join([*(f"{section}.*" for section in MAY_CHANGE), *MAY_CHANGE_TOO])
     for key in keys:
         if not may_change(key):
-            raise UserError(
-                f"--{key} may not change on resuming, only {', '.join(f'{s}.*' for s in MAY_CHANGE)} and data.root; "
-                "start another run with gan fit"
-            )
+            raise UserError(f"--{key} may not change on resuming, only {allowed}; start another run with gan fit")

@@ -3,9 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import pytorch_lightning as pl
-from pytorch_lightning import callbacks, loggers, plugins, profilers
-
 from gan.base.choices import check_arguments, nearest
 from gan.base.errors import UserError, usable
 from gan.base.importing import import_path
@@ -19,17 +16,27 @@ class Kind(NamedTuple):
     words: tuple[str, ...] = ()  # words that the Trainer itself understands
 
 
-KINDS = {
-    "logger": Kind(loggers, (loggers.Logger,)),
-    "callbacks": Kind(callbacks, (pl.Callback,)),
-    "plugins": Kind(plugins, (plugins.Precision, plugins.ClusterEnvironment, plugins.CheckpointIO, plugins.LayerSync)),
-    "profiler": Kind(profilers, (profilers.Profiler,), ("simple", "advanced", "pytorch", "xla")),
-}
+KEYS = ("logger", "callbacks", "plugins", "profiler")
+
+
+def _kind(key: str) -> Kind:
+    """Return what an argument takes. Lightning is imported here, since names are looked at without it, too."""
+    import pytorch_lightning as pl
+    from pytorch_lightning import callbacks, loggers, plugins, profilers
+
+    if key == "logger":
+        return Kind(loggers, (loggers.Logger,))
+    if key == "callbacks":
+        return Kind(callbacks, (pl.Callback,))
+    if key == "plugins":
+        bases = (plugins.Precision, plugins.ClusterEnvironment, plugins.CheckpointIO, plugins.LayerSync)
+        return Kind(plugins, bases)
+    return Kind(profilers, (profilers.Profiler,), ("simple", "advanced", "pytorch", "xla"))
 
 
 def named_classes(settings: Mapping[str, Any]) -> Iterator[str]:
     """Yield every name in the section by which `built` would import a class."""
-    for key in KINDS.keys() & settings.keys():
+    for key in set(KEYS) & settings.keys():
         value = settings[key]
         for item in value if isinstance(value, list | tuple) else [value]:
             name = item.get("class_path") if isinstance(item, Mapping) else item
@@ -39,7 +46,7 @@ def named_classes(settings: Mapping[str, Any]) -> Iterator[str]:
 
 def built(value: Any, key: str) -> Any:
     """Return the value of a Trainer's argument, made from NAME, {class_path: NAME, init_args: {…}}, or a list."""
-    kind = KINDS[key]
+    kind = _kind(key)
     if isinstance(value, list | tuple):
         return [_object(item, key, kind) for item in value]
     if value is None or (key == "logger" and isinstance(value, bool)) or value in kind.words:

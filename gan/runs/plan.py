@@ -67,7 +67,7 @@ def plan(parts: Sequence[Part]) -> Plan:
     place = Path("runs", _name(parts), variant.__name__, f"seed_{seed}")
     directory = top.get("run") or str(absolute(place, "run"))
     tree = {
-        **{"format": FORMAT, "model": model, "seed_everything": seed, "run": directory},
+        **{"format": FORMAT, "model": model, "seed_everything": seed, "threads": top.get("threads"), "run": directory},
         "seeds": Seeds.checked(_over(base.get("seeds", {}), change.get("seeds", {}))),
         "data": complete_data(_data_over(recorded_data(recorded), change.get("data", {}))),
         "trainer": TRAINER_DEFAULTS | _over(base.get("trainer", {}), change.get("trainer", {})),

@@ -18,7 +18,7 @@ CHATTY = ("pytorch_lightning", "lightning_fabric")  # loggers that print tips an
 
 @contextmanager
 def as_in_a_process_of_its_own(alone: bool = False) -> Iterator[None]:
-    """Restore import folders, environment variables, log levels and torch's switches at the exit.
+    """Restore import folders, environment variables, log levels, torch's switches and threads at the exit.
 
     If Lightning started several processes, the variables stay: those processes go on after the run. With `alone` the
     process is none of a launcher's within it.
@@ -29,6 +29,7 @@ def as_in_a_process_of_its_own(alone: bool = False) -> Iterator[None]:
     deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     precision, benchmark = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
     anomalies = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+    threads = torch.get_num_threads()
     joined, rank = _joined(), getattr(rank_zero_only, "rank", 0)
     if alone:
         forget_the_launcher()
@@ -41,6 +42,7 @@ def as_in_a_process_of_its_own(alone: bool = False) -> Iterator[None]:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
         torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1])
+        torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(precision)
         torch.backends.cudnn.benchmark = benchmark
         torch.autograd.set_detect_anomaly(*anomalies)

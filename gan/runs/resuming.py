@@ -21,7 +21,11 @@ def refuse_other(run: Run, recorded: Mapping[str, Any], given: Mapping[str, Any]
     A run records the place of its images. A configuration that leaves it open may be that of any place.
     """
     data, was = given["data"], recorded["data"]
-    given = {**given, "data": {key: was.get(key) if data[key] in (None, "auto") else data[key] for key in data}}
+    given = {
+        **given,
+        "threads": given["threads"] or recorded.get("threads"),
+        "data": {key: was.get(key) if data[key] in (None, "auto") else data[key] for key in data},
+    }
     for key, (was, now) in differences([recorded, given]).items():
         mend = f"gan resume {run.directory} --{key}=VALUE changes it" if may_change(key) else "give another --run"
         values = f"has {key} {_short(was)}, and {_short(now)} is given"

@@ -13,7 +13,7 @@ from pytorch_lightning.profilers import PassThroughProfiler
 from gan.base.choices import check_arguments
 from gan.base.errors import UserError
 from gan.engine.quick import pass_over_empty_hooks
-from gan.runs.objects import KINDS, built
+from gan.runs.objects import KEYS, built
 from gan.runs.world import refuse_another_world, refuse_synchronised_batch_norm, refuse_too_many
 
 NOTHING = nullcontext()
@@ -100,8 +100,8 @@ def checked(settings: dict[str, Any], directory: Path, first_step: int | None) -
     settings = dict(settings)
     check_trainer(settings)
     settings["logger"] = logger(settings.get("logger", True), directory, first_step)
-    check_arguments(pl.Trainer, {key: value for key, value in settings.items() if key not in KINDS}, "trainer")
-    return {key: built(value, key) if key in KINDS else value for key, value in settings.items()}
+    check_arguments(pl.Trainer, {key: value for key, value in settings.items() if key not in KEYS}, "trainer")
+    return {key: built(value, key) if key in KEYS else value for key, value in settings.items()}
 
 
 def build_trainer(arguments: dict[str, Any], callbacks: list[pl.Callback], directory: Path) -> pl.Trainer:

@@ -29,6 +29,7 @@ from gan.runs.checkpoint import find_checkpoint, read_checkpoint, refuse_foreign
 from gan.runs.config import Part, read_config
 from gan.runs.ending import end_of, told
 from gan.runs.fit import Outcome
+from gan.runs.introduction import introduce
 from gan.runs.owner import owned, refuse_owned
 from gan.runs.pins import recorded_images, refuse_other_images, refuse_useless_root, with_recorded_source
 from gan.runs.plan import CALLBACKS, Plan, imported, plan
@@ -39,6 +40,7 @@ from gan.runs.reader import Run, read_run
 from gan.runs.resuming import done_already, ended, fixed, lacks_report, refuse_edited, refuse_other
 from gan.runs.small import say_if_too_small
 from gan.runs.status import Life, read_status
+from gan.runs.threads import Threads, Using, say_if_other, threads_of
 from gan.runs.trainer import build_trainer, checked
 from gan.runs.trust import refuse_foreign_code, refuse_links
 from gan.runs.unusable import leave_to_the_run, refuse_unusable
@@ -59,6 +61,7 @@ class Built(NamedTuple):
     trainer: pl.Trainer
     model: AdversarialModule
     data: ImageDataModule
+    threads: Threads
 
 
 class _OnlyTheEnd(_FitLoop):
@@ -89,7 +92,7 @@ def start(sources: Sequence[Part], overwrite: bool, resume: bool = False, alone:
         built = _build(whole, directory, first_step=None)
         with _owned(built, directory):
             if built.trainer.is_global_zero:
-                whole = _pinned(whole, built.data)
+                whole = _resolved(whole, built)
                 run_directory.create(directory, whole.tree, overwrite)
             return _train(built, whole, directory, checkpoint=None)
 
@@ -162,7 +165,7 @@ def _go_on(
         if built.trainer.is_global_zero:
             data = built.data
             refuse_other_images(recorded_images(Run(directory)), data.loaded, data.root, str(directory))
-            whole = _pinned(whole, data)
+            whole = _resolved(whole, built)
         return _train(built, whole, directory, checkpoint)
 
 
@@ -179,9 +182,9 @@ def _owned(built: Built, directory: Path) -> AbstractContextManager[None]:
     return owned(directory) if built.trainer.is_global_zero else nullcontext()
 
 
-def _pinned(whole: Plan, data: ImageDataModule) -> Plan:
-    """Return the plan with the place of the images that were read, so that later commands read the same."""
-    return replace(whole, tree=whole.tree | {"data": data.pinned})
+def _resolved(whole: Plan, built: Built) -> Plan:
+    """Return the plan with the place of the images that were read, and with the threads, so that both stay so."""
+    return replace(whole, tree=whole.tree | {"data": built.data.pinned, "threads": built.threads.number})
 
 
 def _build(whole: Plan, directory: Path, first_step: int | None) -> Built:
@@ -197,12 +200,14 @@ def _build(whole: Plan, directory: Path, first_step: int | None) -> Built:
     data = ImageDataModule(**tree["data"])
     model = whole.variant(whole.recipe, data.image_shape, data.num_classes, tree["seeds"])
     trainer = build_trainer(arguments, callbacks, directory)
+    threads = threads_of(tree["threads"], model, trainer)
+    trainer.callbacks.append(Using(threads.number))  # type: ignore[attr-defined]
     leave_to_the_run(trainer, directory)
     refuse_for_trainer(trainer, model, whole.recipe)  # before anything is launched, read or written
     if trainer.is_global_zero:  # so mistakes show early; Lightning prepares the data for other processes, once a node
         data.prepare_data()
         data.setup()
-    return Built(trainer, model, data)
+    return Built(trainer, model, data, threads)
 
 
 def _train(run: Built, whole: Plan, directory: Path, checkpoint: Path | None) -> Outcome:
@@ -211,6 +216,9 @@ def _train(run: Built, whole: Plan, directory: Path, checkpoint: Path | None) ->
     recording = Recording(life, lambda: _record(run, whole.tree, directory, checkpoint), fixed(whole.tree))
     trainer.callbacks.insert(0, recording)  # type: ignore[attr-defined]
     recording.hide_loggers(trainer)
+    if trainer.is_global_zero:
+        introduce(trainer, run.model, run.data, run.threads, directory)
+        say_if_other(Run(directory), run.threads.number)
     if trainer.world_size > 1:
         say_if_too_small(run.model)
     ranks = next(c for c in trainer.callbacks if isinstance(c, Ranks))  # type: ignore[attr-defined]

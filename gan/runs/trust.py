@@ -15,7 +15,7 @@ from gan.base.errors import UserError
 from gan.base.importing import lies_in
 from gan.data.dataset import importable
 from gan.runs.config import Part
-from gan.runs.objects import KINDS, named_classes
+from gan.runs.objects import KEYS, named_classes
 
 LIGHTNING = "pytorch_lightning"
 LOCAL_LOGGERS = ("TensorBoardLogger", "CSVLogger")  # the others send what they log to a server
@@ -101,7 +101,7 @@ def _refuse_writing_elsewhere(
     if LIGHTNING in packages(allow_import):
         return
     settings = tree.get("trainer", {})
-    for key in KINDS.keys() & settings.keys():
+    for key in set(KEYS) & settings.keys():
         for item in settings[key] if isinstance(settings[key], list) else [settings[key]]:
             choice = item if isinstance(item, Mapping) else {"class_path": item}
             name = str(choice.get("class_path")).rpartition(".")[2]

@@ -1,11 +1,11 @@
-"""How many processes train a run: what the trainer asks for, against this machine and against the environment."""
+"""How many processes train a run: what the trainer asks for, against this machine and against the environment.
+
+Torch and Lightning are imported where they are asked, which takes seconds.
+"""
 
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
-
-import torch
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from gan.base.errors import UserError
 
@@ -29,13 +29,19 @@ def _devices(settings: Mapping[str, Any]) -> int:
     if isinstance(devices, list | tuple):
         return len(devices)
     if devices in ("auto", -1, "-1"):
-        return max(1, torch.cuda.device_count()) if _on_gpus(settings) else 1
+        return max(1, _gpus()) if _on_gpus(settings) else 1
     return max(1, _whole(devices))
 
 
 def _on_gpus(settings: Mapping[str, Any]) -> bool:
     accelerator = settings.get("accelerator", "auto")
-    return accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
+    return accelerator in ("gpu", "cuda") or (accelerator == "auto" and _gpus() > 0)
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def _whole(value: Any) -> int:
@@ -46,8 +52,8 @@ def refuse_too_many(settings: Mapping[str, Any]) -> None:
     """Raise UserError for more devices than this machine can have. Lightning would start to launch them."""
     cores = os.cpu_count() or 1
     most, what = max(FEW, cores), f"this machine's {cores} CPU cores (at most {max(FEW, cores)} processes)"
-    if _on_gpus(settings) and torch.cuda.device_count():
-        most = torch.cuda.device_count()
+    if _on_gpus(settings) and _gpus():
+        most = _gpus()
         what = f"this machine's {most} GPUs"
     if _devices(settings) > most:
         raise UserError(f"trainer.devices: {_devices(settings)} are too many for {what}; give fewer")
@@ -98,6 +104,8 @@ def forget_the_launcher() -> None:
     """Remove what a launcher has put into this process's environment, so that the process trains alone."""
     for name in (*_variables(), ELASTIC):
         os.environ.pop(name, None)
+    from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
     # Lightning read it from the environment when it was imported.
     rank_zero_only.rank = 0  # type: ignore[attr-defined]
 

@@ -17,7 +17,7 @@ from support import KINDS_OF_GENERATORS, tiny, train
 
 import gan as package
 from gan.base.errors import UserError
-from gan.runs.checkpoint import build_module, load, read_checkpoint, save_snapshot
+from gan.runs.checkpoint import build_sampler, load, read_checkpoint, save_snapshot
 from gan.runs.integrity import damage
 from gan.runs.reader import find_checkpoint, read_run
 
@@ -314,4 +314,4 @@ def test_the_command_line_says_it_in_one_line(tmp_path, capsys):
 @pytest.mark.parametrize("name", ["gan.__main__.main", "gan.cli.main", "gan.engine.game.AdversarialModule"])
 def test_a_file_may_name_no_other_part_of_the_package(name):
     with pytest.raises(UserError, match=r"is not a variant; those of gan are in gan\.variants"):
-        build_module(name, {"recipe": {}, "image_shape": [1, 28, 28], "num_classes": 10}, 2, (), "file")
+        build_sampler(name, {"recipe": {}, "image_shape": [1, 28, 28], "num_classes": 10}, 2, {}, "raw", (), "file")

@@ -545,10 +545,13 @@ def test_the_terminal_shows_no_noise(tmp_path):
     words = ("fit", *TINY["StridedDCGAN"], *SMALL, *DATA, "--trainer.max_steps=4", "--run=run", *EVALUATION)
     code, out, err = ended(start(*words, "--scalars.every_n_steps=2", cwd=tmp_path))  # imports may be noisy, too
     assert code == 0
-    assert err.splitlines()[0].startswith("mnist: the 5,000 embedded digits")
+    first, second, *rest = err.splitlines()
+    assert first == "gan fit: importing PyTorch and Lightning"
+    assert second.startswith("mnist: the 5,000 embedded digits")
+    assert [line.split()[0] for line in rest[:4]] == ["run", "data", "networks", "computes"]
     for noise in ("Warning", "deprecated", "Seed set", "litlogger", "Tip", "GPU available", "warn("):
         assert noise not in out + err
-    assert len(err.replace("\r", "\n").splitlines()) < 12
+    assert len(err.replace("\r", "\n").splitlines()) < 17
 
 
 # Shipped systems ------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from gan.base.errors import UserError
+from gan.base.imports import cheap_imports
 from gan.cli.flags import parse_flags
 from gan.cli.help import DATA_HELP
 from gan.runs.config import canonical, laid_over
@@ -41,6 +42,7 @@ def _settings(words: list[str]) -> dict[str, Any]:
         if not key.startswith("data.") or key in ("data.name", "data.name.name"):
             raise UserError(f"--{key}: gan data takes a name and keys of that data set, --data.KEY=VALUE")
     named = canonical({"data": {"name": words[place]}}, "")
-    from gan.runs.plan import complete_data  # torch takes seconds to import
+    with cheap_imports():
+        from gan.runs.plan import complete_data
 
     return complete_data(laid_over(named, flags.tree)["data"])

@@ -3,6 +3,7 @@
 import textwrap
 from typing import Any
 
+from gan.base import cores
 from gan.cli.flags import parse_flags
 from gan.cli.help import FIT_HELP
 from gan.cli.outcome import say
@@ -16,6 +17,7 @@ def run(words: list[str]) -> int:
     if "--help" in words or "-h" in words:
         _help()
         return 0
+    cores.look()
     switches = ("overwrite", "resume", "alone", "print_config")
     flags = parse_flags(words, words=("config", "allow-import"), switches=switches)
     configs = flags.words["config"]
@@ -24,14 +26,15 @@ def run(words: list[str]) -> int:
         print(to_yaml(tree), end="")
         return 0
     chosen: dict[str, Any] = {name: name in flags.switches for name in ("overwrite", "resume", "alone")}
+    cores.wait_briefly()
     return say(runs.fit(configs, **flags.tree, **chosen, allow_import=flags.words["allow-import"]))
 
 
 def _help() -> None:
     from gan.data.dataset import DATASETS
-    from gan.variants import VARIANTS
+    from gan.variants import VARIANT_MODULES
 
     lists = {"configs": [name for name in shipped_configs() if "/" not in name]}
-    lists |= {"variants": list(VARIANTS), "data_sets": list(DATASETS)}
+    lists |= {"variants": list(VARIANT_MODULES), "data_sets": list(DATASETS)}
     fill = textwrap.TextWrapper(96, " " * 36, " " * 36, break_on_hyphens=False).fill
     print(FIT_HELP.format(**{key: fill(", ".join(names)) for key, names in lists.items()}), end="")

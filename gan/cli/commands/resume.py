@@ -1,5 +1,6 @@
 """`gan resume` goes on with a run."""
 
+from gan.base import cores
 from gan.base.errors import UserError
 from gan.cli.flags import parse_flags
 from gan.cli.help import RESUME_HELP
@@ -12,6 +13,7 @@ def run(words: list[str]) -> int:
     if not words or "--help" in words or "-h" in words:
         print(RESUME_HELP, end="")
         return 0
+    cores.look()
     directory, *rest = words
     if directory.startswith("--"):
         raise UserError("the run comes first: gan resume RUN --trainer.max_steps=N")
@@ -19,6 +21,7 @@ def run(words: list[str]) -> int:
     if flags.words["config"]:
         raise UserError("--config may not be given on resuming; the run's own is used")
     refuse_changes(flags.names)
+    cores.wait_briefly()
     return say(
         resume(
             directory,

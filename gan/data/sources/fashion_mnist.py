@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from torchvision import datasets as torchvision_datasets
-
 from gan.base.errors import UserError
 from gan.base.notes import say
 from gan.data.sources.idx_set import COUNTS, FILES, HELD_OUT, IdxSet, as_published
@@ -21,7 +19,7 @@ class FashionMNIST(IdxSet):
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     )
     sources = ("auto", "idx", "download")
-    published = torchvision_datasets.FashionMNIST
+    published = "FashionMNIST"
     folders = ("fashion_mnist", "fashion")
 
     def __init__(self) -> None:

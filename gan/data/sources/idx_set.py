@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torchvision import datasets as torchvision_datasets
 
 from gan.base.errors import UserError
 from gan.data.files.download import DownloadError, download
@@ -43,7 +42,7 @@ class IdxSet:
     name: str
     class_names: tuple[str, ...]
     sources: tuple[str, ...]
-    published: type[torchvision_datasets.MNIST]  # its mirrors and md5s are used, and its folder
+    published: str  # torchvision's name of the set, whose mirrors, md5s and folder are used
     folders: tuple[str, ...]  # below the root, looked into after the root itself and torchvision's folder
     evaluator: str | None = None  # see LoadedData
     elsewhere: tuple[str, ...] = ()  # see Dataset
@@ -53,7 +52,7 @@ class IdxSet:
     def __init__(self, counts: dict[str, int], held_out: int) -> None:
         self.counts, self.held_out = counts, held_out
         self.download_failure = "no download was tried"
-        self.download_folder = Path(self.published.__name__, "raw")  # torchvision's
+        self.download_folder = Path(self.published, "raw")  # torchvision's
         self.looked_in = (Path(), self.download_folder, *map(Path, self.folders))
 
     def prepare(self, root: Path, source: str) -> None:
@@ -65,8 +64,9 @@ class IdxSet:
             return
         if source == "idx" or (source == "auto" and self.root_is_given and near_misses(root, FILES)):
             raise UserError(self._nothing_found(root))
+        published = in_torchvision(self.published)
         try:
-            download(self.published.resources, self.published.mirrors, root / self.download_folder)
+            download(published.resources, published.mirrors, root / self.download_folder)
         except DownloadError as error:
             self.download_failure = f"download failed: {error}"
             if source == "download" or self.root_is_given or not self.elsewhere:
@@ -133,7 +133,7 @@ class IdxSet:
             if len(missing) < len(FILES) and source != "download":  # a download completes what is there
                 raise UserError(
                     f"{root / folder}: {', '.join(missing)} missing (raw or .gz) beside the other files of "
-                    f"{self.published.__name__}; add what is missing, or take the others away"
+                    f"{self.published}; add what is missing, or take the others away"
                 )
         return None
 
@@ -146,15 +146,22 @@ class IdxSet:
         )
 
 
-def as_published(published: type[torchvision_datasets.MNIST], folder: Path, names: Iterable[str] = FILES) -> list[str]:
+def in_torchvision(name: str) -> Any:
+    """Return torchvision's class of a data set."""
+    from torchvision import datasets  # takes a third of a second to import
+
+    return getattr(datasets, name)
+
+
+def as_published(name: str, folder: Path, names: Iterable[str] = FILES) -> list[str]:
     """Those of the files `names` that are gzipped just as torchvision publishes them, by its md5."""
-    md5s, found = dict(published.resources), []
-    for name in names:
-        path = find_file(folder, name)
+    found, md5s = [], dict(in_torchvision(name).resources)
+    for file in names:
+        path = find_file(folder, file)
         if path.suffix.lower() == ".gz":  # torchvision has md5s of the .gz files only
             with path.open("rb") as stream:
                 md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False))
-            found += [name] if md5.hexdigest() == md5s.get(f"{name}.gz") else []
+            found += [file] if md5.hexdigest() == md5s.get(f"{file}.gz") else []
     return found
 
 

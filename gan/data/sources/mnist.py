@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torchvision import datasets as torchvision_datasets
 
 from gan.base.errors import UserError
 from gan.base.notes import box, say
@@ -30,7 +29,7 @@ class MNIST(IdxSet):
     name = "mnist"
     class_names = tuple("0123456789")
     sources = ("auto", "idx", "download", "embedded")
-    published = torchvision_datasets.MNIST
+    published = "MNIST"
     folders = ("mnist", "raw")
     evaluator = "mnist"
     elsewhere = ("embedded",)
@@ -58,7 +57,7 @@ class MNIST(IdxSet):
     def verify(self, folder: Path, sha256: dict[str, str]) -> tuple[Official, dict[str, Any]]:
         """Whether all files are the official ones, and which are not. UserError for files known as Fashion-MNIST's."""
         modified = [name for name in FILES if sha256[name] != OFFICIAL_SHA256[name]]
-        if modified and (clothes := as_published(torchvision_datasets.FashionMNIST, folder)):
+        if modified and (clothes := as_published("FashionMNIST", folder)):
             raise UserError(
                 f"{folder}: {', '.join(clothes)} are Fashion-MNIST's, not MNIST's digits; "
                 "use --data.name fashion_mnist, or point --data.root at the files of MNIST"

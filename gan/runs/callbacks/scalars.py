@@ -71,17 +71,15 @@ class Scalars(pl.Callback):
         self._start_images = state["start_images"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """In a new run, write the layout of the charts and the graph, if the logger is TensorBoard's."""
+        """In a new run, write the layout of the charts, if the logger is TensorBoard's."""
         assert isinstance(pl_module, AdversarialModule)
         self._restart(trainer.global_step, pl_module.images_seen)
         if self._restored is not None:
             self._go_on(self._restored, pl_module.device)
             self._restored = None
         new = self.every_n_steps and pl_module.images_seen == 0
-        for logger in trainer.loggers if new else ():
-            if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
-                logger.experiment.add_custom_scalars(LAYOUT)
-                _add_graph(logger, pl_module)
+        for logger in _tensorboards(trainer) if new else ():
+            logger.experiment.add_custom_scalars(LAYOUT)
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
@@ -108,7 +106,7 @@ class Scalars(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add to the sums, and write the means when they are due."""
+        """Add to the sums, and write the means when they are due: the first time with the graph of the networks."""
         assert isinstance(pl_module, AdversarialModule)
         if not self.every_n_steps:
             return
@@ -125,7 +123,14 @@ class Scalars(pl.Callback):
         values["probability/equilibrium"] = 0.5
         values["images_seen"] = pl_module.images_seen
         write(trainer, values)
+        for logger in _tensorboards(trainer) if self._start_step == 0 else ():
+            _add_graph(logger, pl_module)
         self._restart(trainer.global_step, pl_module.images_seen)
+
+
+def _tensorboards(trainer: pl.Trainer) -> list[TensorBoardLogger]:
+    """Return the first process's loggers of TensorBoard; none in other processes."""
+    return [x for x in trainer.loggers if isinstance(x, TensorBoardLogger)] if trainer.is_global_zero else []
 
 
 class _Game(nn.Module):

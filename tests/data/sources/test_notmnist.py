@@ -24,7 +24,6 @@ from gan.base.errors import UserError
 from gan.base.notes import forget
 from gan.data.datamodule import ImageDataModule
 from gan.data.files.idx import encode_idx, read_images_and_labels
-from gan.data.sources.fashion_mnist import FashionMNIST
 from gan.data.sources.glyphs import glyphs
 from gan.data.sources.notmnist import notmnist
 from gan.data.sources.notmnist.archive import read_archive
@@ -164,7 +163,7 @@ def test_clothes_are_refused(tmp_path, monkeypatch):
     write_idx(tmp_path)
     name = "t10k-images-idx3-ubyte.gz"
     md5 = hashlib.md5((tmp_path / name).read_bytes()).hexdigest()
-    monkeypatch.setattr(FashionMNIST.published, "resources", [(name, md5)])
+    monkeypatch.setattr("torchvision.datasets.FashionMNIST.resources", [(name, md5)])
     with pytest.raises(UserError, match="t10k-images-idx3-ubyte are Fashion-MNIST's"):
         get(tmp_path)
 

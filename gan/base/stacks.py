@@ -100,6 +100,8 @@ class _OwnNumbers(TorchFunctionMode):
             return args[0]
         if func is torch.autograd.grad:
             return _gradients(*args, **kwargs)
+        if func is torch.Tensor.contiguous:  # vmap knows no other memory format, which is for speed alone
+            return args[0].contiguous()
         return func(*args, **kwargs)
 
 

@@ -12,8 +12,9 @@ def run(words: list[str]) -> int:
     if not words or "--help" in words or "-h" in words:
         print(RESUME_HELP, end="")
         return 0
-    directory, *rest = words
-    if directory.startswith("--"):
+    first = next((place for place, word in enumerate(words) if word.startswith("--")), len(words))
+    directories, rest = words[:first], words[first:]
+    if not directories:
         raise UserError("the run comes first: gan resume RUN --trainer.max_steps=N")
     flags = parse_flags(rest, words=("allow-import", "config"), switches=("other-world-size", "alone"))
     if flags.words["config"]:
@@ -21,7 +22,7 @@ def run(words: list[str]) -> int:
     refuse_changes(flags.names)
     return say(
         resume(
-            directory,
+            directories,
             **flags.tree,
             allow_import=flags.words["allow-import"],
             other_world_size="other-world-size" in flags.switches,

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
@@ -11,12 +10,13 @@ from gan.base.images import pack
 from gan.base.streams import Streams
 from gan.engine.look import Judged, Labels, Look, Outcome
 from gan.engine.players import Player
+from gan.engine.quick import QuickModule
 from gan.engine.recipe import Recipe
 from gan.parts.auxiliaries import Auxiliary
 from gan.parts.losses import Loss
 
 
-class Objectives(pl.LightningModule):
+class Objectives(QuickModule):
     """Latents, what D sees, the losses of both players and their penalties.
 
     All of it are functions of one copy's weights, images and random numbers. The step calls them through `_each`. So a

@@ -127,10 +127,10 @@ def _build(plans: Sequence[Plan], directories: Sequence[Path], contents: Sequenc
     for number, (whole, directory) in enumerate(zip(plans, directories, strict=True)):
         pl.seed_everything(whole.tree["seed_everything"], workers=True, verbose=False)
         module = whole.variant(whole.recipe, data.image_shape, data.num_classes, whole.tree["seeds"])
-        callbacks: list[Any] = [callback(**tree[section]) for section, callback in CALLBACKS.items()]
+        own: list[Any] = [*(callback(**tree[section]) for section, callback in CALLBACKS.items()), Hyperparameters()]
         arguments = checked(tree["trainer"], directory, first_step)
-        trainer = CopyTrainer(number, len(plans), directory, _loggers(arguments), [*callbacks, Hyperparameters()])
-        members.append(Member(module, trainer, Life(directory)))
+        trainer = CopyTrainer(number, len(plans), directory, _loggers(arguments), own)
+        members.append(Member(module, trainer, Life(directory), own))
     for member, content, directory in zip(members, contents, directories, strict=False):
         _take(member, content, directory)
     limit, bar = seconds(arguments.pop("max_time", None)), arguments.get("enable_progress_bar") in (None, True)
@@ -140,7 +140,7 @@ def _build(plans: Sequence[Plan], directories: Sequence[Path], contents: Sequenc
     leave_to_the_run(main, directories[0])
     for member in members:
         member.trainer.of(main)
-        member.trainer.callbacks.append(interrupt)  # it says how the run ended
+        member.trainer.callbacks = [*member.own, interrupt]  # the last says how the run ended
     pack = packed([member.module for member in members])
     refuse_for_trainer(main, pack, plans[0].recipe)
     for content, directory in zip(contents, directories, strict=False):
@@ -170,7 +170,7 @@ def _take(member: Member, content: Mapping[str, Any], directory: Path) -> None:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{directory}: its checkpoint does not fit its recipe ({reason}); restore the file") from error
-    for callback in member.trainer.callbacks:
+    for callback in member.own:
         state = content["callbacks"].get(callback.state_key)
         if state:
             callback.load_state_dict(state)
@@ -226,6 +226,7 @@ def _train(made: Packed, plans: Sequence[Plan], directories: Sequence[Path], che
         built = Built(member.trainer, member.module, made.data)
         resumed = checkpoints[number] if checkpoints else None
         recording = Recording(member.life, partial(record, built, whole.tree, directory, resumed), fixed(whole.tree))
+        member.own.insert(0, recording)
         member.trainer.callbacks.insert(0, recording)
     copies = next(c for c in made.trainer.callbacks if isinstance(c, Copies))  # type: ignore[attr-defined]
     status = "failed"
@@ -245,7 +246,7 @@ def _ended(member: Member, directory: Path) -> Outcome:
     trainer, module = member.trainer, member.module
     end = end_of(trainer, module)
     member.life.end(end.state, trainer.global_step, end.reason)
-    report = next(c for c in trainer.callbacks if isinstance(c, Evaluation)).report
+    report = next(c for c in member.own if isinstance(c, Evaluation)).report
     return Outcome(directory, trainer.global_step, True, end.state, end.reason, end.code, report)
 
 

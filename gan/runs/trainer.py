@@ -12,6 +12,7 @@ from pytorch_lightning.profilers import PassThroughProfiler
 
 from gan.base.choices import check_arguments
 from gan.base.errors import UserError
+from gan.engine.quick import pass_over_empty_hooks
 from gan.runs.objects import KINDS, built
 from gan.runs.world import refuse_another_world, refuse_synchronised_batch_norm, refuse_too_many
 
@@ -116,4 +117,5 @@ def build_trainer(arguments: dict[str, Any], callbacks: list[pl.Callback], direc
     except Exception as error:  # MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError, …
         raise UserError(f"trainer: {' '.join(str(error).split())[:300]}") from error
     trainer.run_directory = directory  # type: ignore[attr-defined]  # the callbacks write there
+    pass_over_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
     return trainer

@@ -51,6 +51,7 @@ class FullResolutionGenerator(nn.Module):
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N, C, H, W) from a latent (N, latent_dim)."""
         hidden = self.activation(self.project(latent)).view(-1, *self.first_map)
-        for deconvolution, norm in zip(self.deconvolutions[:-1], self.norms, strict=True):
+        *deconvolutions, last = self.deconvolutions
+        for deconvolution, norm in zip(deconvolutions, self.norms, strict=True):
             hidden = self.activation(norm(self.dropout(deconvolution(hidden))))
-        return self.output(self.deconvolutions[-1](hidden))
+        return self.output(last(hidden))

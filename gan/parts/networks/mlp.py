@@ -38,10 +38,11 @@ class MLPGenerator(nn.Module):
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N, C, H, W) from a latent (N, latent_dim)."""
+        *layers, last = self.layers
         hidden = latent
-        for layer in self.layers[:-1]:
+        for layer in layers:
             hidden = self.activation(layer(hidden))
-        return self.output(self.layers[-1](hidden)).view(-1, *self.image_shape)
+        return self.output(last(hidden)).view(-1, *self.image_shape)
 
 
 class MLPDiscriminator(nn.Module):
@@ -76,7 +77,8 @@ class MLPDiscriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (N, outputs) of images (N, C, H, W). Dropout follows each hidden layer."""
+        *layers, last = self.layers
         hidden = images.flatten(1)  # (N, C, H, W) -> (N, C*H*W)
-        for layer in self.layers[:-1]:
+        for layer in layers:
             hidden = self.dropout(self.activation(layer(hidden)))
-        return self.layers[-1](hidden)
+        return last(hidden)

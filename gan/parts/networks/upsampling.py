@@ -55,6 +55,7 @@ class UpsamplingGenerator(nn.Module):
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N, C, H, W) from a latent (N, latent_dim)."""
         hidden = self.activation(self.project(latent)).view(-1, *self.first_map)
-        for convolution, norm in zip(self.convolutions[:-1], self.norms, strict=True):
+        *convolutions, last = self.convolutions
+        for convolution, norm in zip(convolutions, self.norms, strict=True):
             hidden = self.activation(norm(convolution(hidden)))
-        return self.output(self.convolutions[-1](hidden))
+        return self.output(last(hidden))

@@ -56,12 +56,13 @@ class Member:
     module: AdversarialModule
     trainer: Any  # its CopyTrainer
     life: Life
+    own: list[pl.Callback]  # its callbacks, without those that watch the whole pack
 
-    def call(self, hook: str, *arguments: Any, only: tuple[type, ...] = (pl.Callback,)) -> None:
-        """Call a hook of this copy's own callbacks."""
+    def call(self, hook: str, *arguments: Any, but: type | None = None) -> None:
+        """Call a hook of this copy's own callbacks, but not of those of a class."""
         with living(self.life):
-            for callback in self.trainer.callbacks:
-                if isinstance(callback, only):
+            for callback in self.own:
+                if but is None or not isinstance(callback, but):
                     getattr(callback, hook)(self.trainer, self.module, *arguments)
 
 
@@ -70,7 +71,7 @@ class StackedScalars(Scalars):
 
     def __init__(self, members: list[Member]) -> None:
         self.members = members
-        self.own = [next(c for c in member.trainer.callbacks if type(c) is Scalars) for member in members]
+        self.own = [next(c for c in member.own if type(c) is Scalars) for member in members]
         super().__init__(self.own[0].every_n_steps)
 
     def gather(self) -> None:
@@ -110,7 +111,7 @@ class Copies(pl.callbacks.Checkpoint):
     def __init__(self, members: list[Member]) -> None:
         self.members = members
         self.scalars = StackedScalars(members)
-        callbacks = members[0].trainer.callbacks
+        callbacks = members[0].own
         self.periods = [c.every_n_steps for c in callbacks if hasattr(c, "every_n_steps") and type(c) is not Scalars]
         self.milestones = next(c.milestones for c in callbacks if isinstance(c, Checkpoints))
 
@@ -120,9 +121,9 @@ class Copies(pl.callbacks.Checkpoint):
         pl_module.share()
         first, *others = self.members
         first.call("on_fit_start")
-        measuring = next(c for c in first.trainer.callbacks if isinstance(c, Evaluation))
+        measuring = next(c for c in first.own if isinstance(c, Evaluation))
         for member in others:
-            for callback in member.trainer.callbacks:
+            for callback in member.own:
                 if isinstance(callback, Evaluation):
                     callback.measure_like(measuring, member.trainer)
                 else:
@@ -178,5 +179,4 @@ class Copies(pl.callbacks.Checkpoint):
         self._tell(pack)
         self.scalars.hand_out()
         for member in self.members:
-            others = tuple({type(c) for c in member.trainer.callbacks} - {Scalars})
-            member.call(hook, *arguments, only=others)
+            member.call(hook, *arguments, but=Scalars)

@@ -73,7 +73,7 @@ class Pack(AdversarialModule):
                 if buffer is not None:
                     mine._buffers[name] = torch.stack([other._buffers[name] for other in others])
         self._random: list[Tensor] = []  # the global random state that each copy would have by itself
-        self._fresh = True  # until a first step has shown that everything can be packed
+        self._updates_before = 0  # of G, in earlier processes
 
     def share(self) -> None:
         """Let each copy's weights and buffers be its part of the stack, on the stack's device."""
@@ -103,7 +103,8 @@ class Pack(AdversarialModule):
         try:
             return over_copies(one, len(self.copies), self._numbers, *inputs)
         except Exception as error:
-            if not self._fresh or isinstance(error, UserError | torch.OutOfMemoryError):
+            proven = self.players["generator"].updates > self._updates_before + 1  # all of a step has run once
+            if proven or isinstance(error, UserError | torch.OutOfMemoryError):
                 raise
             raise UserError(
                 f"copies: {type(self.copies[0]).__name__} with this recipe cannot be packed "
@@ -142,13 +143,13 @@ class Pack(AdversarialModule):
                 self._random.append(global_random_state(self.device))
         self.streams, self._checked = Streams.stacked([copy.streams for copy in self.copies]), False
         self.streams.hand_to(self)
+        self._updates_before = self.players["generator"].updates
         latents = [copy.round.latent for copy in self.copies]
         self.round.latent = None if latents[0] is None else torch.stack(latents)  # type: ignore[arg-type]
 
     def on_train_batch_start(self, batch: tuple[Tensor, Labels], batch_idx: int) -> None:
         """Check the first batch, that of each copy."""
         if self._checked:
-            self._fresh = False
             return
         images, labels = batch
         for number, copy in enumerate(self.copies):

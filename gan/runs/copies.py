@@ -33,7 +33,7 @@ from gan.runs.plan import CALLBACKS, Plan, imported, plan
 from gan.runs.process import as_in_a_process_of_its_own
 from gan.runs.reader import Run, read_run
 from gan.runs.resuming import done_already, ended, fixed, lacks_report, refuse_other
-from gan.runs.status import Life
+from gan.runs.status import Life, read_status
 from gan.runs.trainer import build_trainer, checked
 from gan.runs.training import Built, OnlyTheEnd, close, content_of, fitted, pinned, record, recorded_plan
 from gan.runs.unusable import leave_to_the_run
@@ -59,21 +59,23 @@ def start_copies(sources: Sequence[Part], count: int, overwrite: bool, resume: b
         directories = [Path(whole.tree["run"]) for whole in plans]
         for directory in directories:
             refuse_owned(directory)
-        if resume and any(Run(directory).step is not None for directory in directories):
-            packages = {name.split(".")[0] for name in imported(plans[0].tree)}
-            recorded = [recorded_plan(d, read_config(d / run_directory.CONFIG), packages) for d in directories]
-            for directory, was, now in zip(directories, recorded, plans, strict=True):
-                refuse_other(read_run(directory), was.tree, now.tree)
+        started = [directory for directory in directories if resume and not run_directory.is_empty(directory)]
+        packages = {name.split(".")[0] for name in imported(plans[0].tree)}
+        recorded = [recorded_plan(d, read_config(d / run_directory.CONFIG), packages) for d in started]
+        for directory, was in zip(started, recorded, strict=True):
+            refuse_other(read_run(directory), was.tree, plans[directories.index(directory)].tree)
+        if any(Run(directory).step is not None for directory in started):
             return _go_on(directories, recorded, packages, again=True)
+        overwrite = overwrite or bool(started)  # they came to no checkpoint
         for directory in directories:
-            run_directory.refuse_used(directory, overwrite or resume)
+            run_directory.refuse_used(directory, overwrite)
         made = _build(plans, directories, [])
         with ExitStack() as owners:
             for directory in directories:
                 owners.enter_context(owned(directory))
             plans = [pinned(whole, made.data) for whole in plans]
             for directory, whole in zip(directories, plans, strict=True):
-                run_directory.create(directory, whole.tree, overwrite or resume)
+                run_directory.create(directory, whole.tree, overwrite)
             return _train(made, plans, directories, [])
 
 
@@ -190,6 +192,8 @@ class Assembled(Straight):
 
 def _go_on(directories: Sequence[Path], plans: Sequence[Plan], allow_import: Collection[str], again: bool) -> Outcome:
     """Go on from the last common step. If that is the end, UserError, unless the same command is given again."""
+    for directory in directories:
+        read_status(directory)  # a damaged one is refused before anything is written
     saved = [Run(directory).saved("last") for directory in directories]
     common = set.intersection(*(set(files) for files in saved))
     if not common:
@@ -217,6 +221,9 @@ def _go_on(directories: Sequence[Path], plans: Sequence[Plan], allow_import: Col
     with ExitStack() as owners:
         for directory in directories:
             owners.enter_context(owned(directory))
+        if [Run(directory).saved("last") for directory in directories] != saved:
+            raise UserError("copies: another process went on with one of them meanwhile; give the command again")
+        for directory in directories:
             refuse_other_images(recorded_images(Run(directory)), made.data.loaded, made.data.root, str(directory))
         return _train(made, [pinned(whole, made.data) for whole in plans], directories, checkpoints)
 

@@ -12,6 +12,7 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -42,6 +43,18 @@ def refuse_unpackable(recipe: Recipe) -> None:
                 f"copies: recipe.{player}_optimizer {name} may mix the copies' numbers; train single runs, or give one "
                 f"of {', '.join(OPTIMIZERS)}, which act on each number by itself"
             )
+
+
+def refuse_for_pack(trainer: pl.Trainer, pack: "Pack") -> None:
+    """Raise UserError if the trainer cannot train several copies."""
+    refuse_for_trainer(trainer, pack, pack.recipe)
+    if trainer.world_size > 1:
+        raise UserError("copies: are trained in one process; give trainer.devices=1")
+    if trainer.precision not in ("32-true", "64-true"):
+        raise UserError(
+            f"copies: trainer.precision {trainer.precision} reaches a part of what torch.vmap computes; give 32-true, "
+            "or train single runs"
+        )
 
 
 def packed(copies: Sequence[AdversarialModule]) -> "Pack":
@@ -122,11 +135,7 @@ class Pack(AdversarialModule):
 
     def setup(self, stage: str) -> None:
         """Refuse what the trainer cannot do with several copies."""
-        refuse_for_trainer(self.trainer, self, self.recipe)
-        if self.trainer.world_size > 1:
-            raise UserError("copies: are trained in one process; give trainer.devices=1")
-        if self.trainer.precision == "16-mixed":
-            raise UserError("copies: 16-mixed skips the update of all if one overflows; use bf16-mixed")
+        refuse_for_pack(self.trainer, self)
         if self.recipe.batch_size == 1:
             copy = self.copies[0]
             try_a_single_image(self.recipe, copy.generator, copy.discriminator, copy.prior)
@@ -193,9 +202,9 @@ def whole_checkpoint(contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _of_copy(number: int, state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy's part of an optimizer's state. Numbers of updates are those of all copies."""
+    """Return a copy's part of an optimizer's state."""
     values = {
-        place: {k: v[number].clone() if isinstance(v, Tensor) and v.ndim else v for k, v in own.items()}
+        place: {key: value[number].clone() if _has_copies(key, value) else value for key, value in own.items()}
         for place, own in state["state"].items()
     }
     return {**state, "state": values}
@@ -206,9 +215,14 @@ def _stacked(states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     first = states[0]
     values = {
         place: {
-            k: torch.stack([state["state"][place][k] for state in states]) if isinstance(v, Tensor) and v.ndim else v
-            for k, v in own.items()
+            key: torch.stack([state["state"][place][key] for state in states]) if _has_copies(key, value) else value
+            for key, value in own.items()
         }
         for place, own in first["state"].items()
     }
     return {**first, "state": values}
+
+
+def _has_copies(key: str, value: Any) -> bool:
+    """Return whether a value of an optimizer's state is each copy's own. The number of updates is that of all."""
+    return isinstance(value, Tensor) and key != "step"

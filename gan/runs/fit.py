@@ -91,7 +91,7 @@ def fit(
 
     if copies is None:
         return start(trusted(sources, allow_import), overwrite, resume, alone)
-    from gan.runs.copies import start_copies
+    from gan.runs.packed import start_copies
 
     return start_copies(trusted(sources, allow_import), copies, overwrite, resume, alone)
 
@@ -157,7 +157,7 @@ def resume(
 
     if len(directories) == 1:
         return go_on(directories[0], recorded[0], change, allow_import, other_world_size, alone)
-    from gan.runs.copies import go_on_with_copies
+    from gan.runs.packed import go_on_with_copies
 
     return go_on_with_copies(directories, recorded, change, allow_import, alone)
 

@@ -197,6 +197,39 @@ def test_each_copy_draws_what_it_would_draw_by_itself(prior):
         assert torch.equal(own, prior((9, 16), torch.Generator().manual_seed(seed)))
 
 
+class Gain(nn.Module):
+    """One number that is learnt, of no dimension."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(()))
+
+
+class Louder(AdversarialModule):
+    """Has a module of G's with a parameter of no dimension."""
+
+    defaults = EVERY["WGANGP"].defaults
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.add_modules("generator", louder=Gain())
+
+    def generator_loss(self, look: Any) -> Tensor:
+        return super().generator_loss(look) * self.louder.gain
+
+
+def test_an_optimizer_s_state_is_that_of_the_copies_put_together():
+    recipe = tiny("WGANGP").recipe
+    pack, trainer = train_packed([Louder(recipe), Louder(recipe)], 2)
+    content = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+    parts = [pack.own_checkpoint(number, content) for number in range(len(SEEDS))]
+    shapes = {tuple(v.shape) for own in parts[0]["optimizer_states"][0]["state"].values() for v in own.values()}
+    assert () in shapes
+    for whole, expected in zip(whole_checkpoint(parts)["optimizer_states"], content["optimizer_states"], strict=True):
+        for place, values in expected["state"].items():
+            assert all(torch.equal(whole["state"][place][key], value) for key, value in values.items())
+
+
 class Forgetful(AdversarialModule):
     """Sets a buffer to a new tensor."""
 

@@ -52,9 +52,12 @@ def leaves(tree: Any, path: str = "") -> dict[str, Any]:
     return {k: v for key, value in items for k, v in leaves(value, f"{path}/{key}").items()}
 
 
-@pytest.mark.parametrize("variant", ["MLPGAN", "SNGAN"])
-def test_a_copy_is_an_ordinary_run_that_says_that_it_was_packed(variant, tmp_path):
-    given = {**WATCHED, "checkpoints": {"every_n_steps": 4, "milestones": [3]}}
+@pytest.mark.parametrize(
+    ("variant", "change"), [("MLPGAN", {"output_bias": "marginals", "ema_decay": 0.9}), ("SNGAN", {})]
+)
+def test_a_copy_is_an_ordinary_run_that_says_that_it_was_packed(variant, change, tmp_path):
+    given: dict[str, Any] = {**WATCHED, "checkpoints": {"every_n_steps": 4, "milestones": [3]}}
+    given["recipe"] = tiny_change(variant) | change
     outcome = trained(tmp_path / "pack", variant=variant, **given)
     trained(tmp_path / "single", variant=variant, copies=None, seed_everything=4, **given)
     assert [one.directory for one in outcome.copies] == [tmp_path / "pack/seed_3", tmp_path / "pack/seed_4"]
@@ -158,6 +161,7 @@ def test_what_copies_cannot_share_is_refused_in_one_line(tmp_path):
         ({"seed_everything": 2**32 - 1}, "copies: seeds 4294967295 to 4294967296 are needed"),
         ({"trainer": {"callbacks": "ModelSummary"}}, r"copies: trainer\.callbacks is for one run"),
         ({"trainer": {"devices": 2}}, "copies: are trained in one process"),
+        ({"trainer": {"precision": "bf16-mixed"}}, r"copies: trainer\.precision bf16-mixed"),
         ({"trainer": {"logger": "WandbLogger"}}, r"trainer\.logger"),
         ({"recipe": {"balance": {"low": 0.1, "high": 0.9}}}, r"copies: recipe\.balance"),
     ):

@@ -13,8 +13,7 @@ from pytorch_lightning import loggers
 from gan.base.errors import UserError
 from gan.base.seeds import MAX_SEED
 from gan.data.datamodule import ImageDataModule
-from gan.engine.building import refuse_for_trainer
-from gan.engine.copies import Pack, packed, refuse_unpackable, whole_checkpoint
+from gan.engine.copies import Pack, packed, refuse_for_pack, refuse_unpackable, whole_checkpoint
 from gan.engine.structure import check_loops, check_optimizers
 from gan.runs import directory as run_directory
 from gan.runs.callbacks.checkpoints import Straight
@@ -144,7 +143,7 @@ def _build(plans: Sequence[Plan], directories: Sequence[Path], contents: Sequenc
         member.trainer.of(main)
         member.trainer.callbacks = [*member.own, interrupt]  # the last says how the run ended
     pack = packed([member.module for member in members])
-    refuse_for_trainer(main, pack, plans[0].recipe)
+    refuse_for_pack(main, pack)
     for content, directory in zip(contents, directories, strict=False):
         check_loops(content, main.fit_loop.state_dict(), str(directory))
     data.prepare_data()

@@ -22,8 +22,7 @@ Train a GAN. Later configs and flags win, key by key; null removes a key. Values
   --seed_everything=N               default 1
   --seeds.SOURCE=N                  another seed for init, order, noise or dropout alone
   --run DIR                         default runs/<config>/<variant>/seed_<n>
-  --copies N                        train N seeds, from the run's seed on, as one program: a run for each,
-                                    seed_<n>, in --run DIR or beside the default place
+  --copies N                        N seeds, from the run's on, as one program: runs DIR/seed_<n>
   --resume                          start the run, or go on with it, or leave it if it is finished;
                                     so the same line may be given again
   --overwrite                       empty a used run directory first

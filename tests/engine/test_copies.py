@@ -16,9 +16,9 @@ from gan.parts.networks.layers import batch_norms
 from gan.parts.priors import PRIORS
 
 SEEDS = (0, 1)
-# Bounds in float32 after 10 updates, by optimizer. Adam and RMSprop divide by the size of a gradient, so that they make
-# steps of a rounding error, too.
-FLOAT32 = {"momentum_sgd": 1e-7, "adam": 2e-3, "tensorflow_adam": 2e-3, "rmsprop": 1e-4}
+# Bounds in float32 after 10 updates, by optimizer: some times the largest difference measured. Adam and RMSprop divide
+# by the size of a gradient, so that they make steps of a rounding error, too.
+FLOAT32 = {"momentum_sgd": 1e-8, "adam": 2e-3, "tensorflow_adam": 1e-5, "rmsprop": 2e-3}
 
 
 class Order(Digits):

@@ -157,6 +157,8 @@ def resume(
 
     if len(directories) == 1:
         return go_on(directories[0], recorded[0], change, allow_import, other_world_size, alone)
+    if other_world_size:
+        raise UserError("--other-world-size is for one run; several go on together in one process")
     from gan.runs.packed import go_on_with_copies
 
     return go_on_with_copies(directories, recorded, change, allow_import, alone)

@@ -183,3 +183,5 @@ def test_runs_that_are_no_copies_of_each_other_do_not_go_on_together(tmp_path):
         resume([tmp_path / "one", tmp_path / "later"], trainer={"max_steps": 3})
     with pytest.raises(UserError, match="have done their 1 steps"):
         resume([tmp_path / "one", tmp_path / "one"])
+    with pytest.raises(UserError, match="--other-world-size is for one run"):
+        resume([tmp_path / "one", tmp_path / "later"], other_world_size=True)

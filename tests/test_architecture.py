@@ -6,6 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "gan"
 LAYERS = [  # rooms from the top; rooms of one layer do not import each other, unless ALLOWED says so
     {"cli"},
+    {"ablations"},
     {"runs", "variants"},
     {"engine"},
     {"measure"},

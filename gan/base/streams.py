@@ -1,13 +1,14 @@
 """Named random streams: each source of randomness has its own generator, seeded from a seed of its own and its name."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from gan.base.seeds import Seeds
+from gan.base.stacks import StackedGenerator
 
 
 def stream_seed(name: str, *parts: int) -> int:
@@ -35,6 +36,14 @@ class Streams:
         # latents, augmentations, penalties
         self.noise = stream("training noise", seeds.noise, rank, *anew, device=device)
         self.dropout = stream("dropout", seeds.dropout, rank, *anew, device=device)
+
+    @classmethod
+    def stacked(cls, copies: Sequence["Streams"]) -> "Streams":
+        """The streams of several copies as one."""
+        streams = cls.__new__(cls)
+        for name in vars(copies[0]):
+            setattr(streams, name, StackedGenerator([vars(copy)[name] for copy in copies]))
+        return streams
 
     def hand_to(self, module: nn.Module) -> None:
         """Give the dropout stream to every part of a module that has a `mask_stream`."""

@@ -23,6 +23,7 @@ Train a GAN. Later configs and flags win, key by key; null removes a key. Values
   --seeds.SOURCE=N                  another seed for init, order, noise or dropout alone
   --threads=N                       CPU threads of each process; default: what fits the machine
   --run DIR                         default runs/<config>/<variant>/seed_<n>
+  --copies N                        N seeds, from the run's on, as one program: runs DIR/seed_<n>
   --resume                          start the run, or go on with it, or leave it if it is finished;
                                     so the same line may be given again
   --overwrite                       empty a used run directory first
@@ -34,9 +35,10 @@ Ctrl-C finishes the update, saves and exits; `gan resume RUN` goes on.
 """
 
 RESUME_HELP = """\
-usage: gan resume RUN [--KEY=VALUE]... [--allow-import PACKAGE]...
+usage: gan resume RUN... [--KEY=VALUE]... [--allow-import PACKAGE]...
 
-Go on with a run from its last checkpoint, bit for bit where it stopped.
+Go on with a run from its last checkpoint, bit for bit where it stopped. Several runs, which differ
+in their seeds alone, go on as one program.
 
   --trainer.max_steps=N      train longer; all keys of trainer, scalars, image_grid, evaluation and
                              checkpoints may change

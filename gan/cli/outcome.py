@@ -8,7 +8,8 @@ from gan.runs.fit import Outcome
 def say(outcome: Outcome) -> int:
     """Return the exit code. The first process also prints where everything is."""
     if outcome.is_global_zero:
-        _print(outcome)
+        for one in outcome.copies or (outcome,):
+            _print(one)
     return outcome.code
 
 

@@ -1,6 +1,7 @@
 """Batches drawn where training happens: no worker processes, no copies from the host, one integer of state."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -92,3 +93,49 @@ class DeviceBatches:
         pinned = self.device.type == "cuda"  # the copy is then asynchronous; nobody has run it (docs/gpu.md)
         batch = torch.empty(len(indices), *rows.shape[1:], dtype=rows.dtype, pin_memory=pinned)
         return torch.index_select(rows, 0, indices, out=batch).to(self.device, non_blocking=True)
+
+    def with_seed(self, seed: int) -> "DeviceBatches":
+        """Batches of the same images, which are not copied, in another order."""
+        other = copy(self)
+        other.seed, other._epoch = seed, -1
+        return other
+
+
+class StackedBatches:
+    """Batches of several orders of the same images: images (S, N, C, H, W) uint8, labels (S, N) int64.
+
+    Part s of a batch is the batch of `DeviceBatches` with seed s. All orders have one `position`.
+    """
+
+    def __init__(self, first: DeviceBatches, seeds: Sequence[int]) -> None:
+        self.first = first
+        self.orders = [first.with_seed(seed) for seed in seeds]
+
+    @property
+    def position(self) -> int:
+        """Number of images that each order has drawn."""
+        return self.first.position
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self.first.position = position
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def state_dict(self) -> dict[str, int]:
+        return self.first.state_dict()
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.first.load_state_dict(state)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        first = self.first
+        for _ in range(len(self)):
+            indices = torch.cat([order._indices(first.position) for order in self.orders])
+            first.position += first.batch_size
+            images, labels = (
+                first._gather(rows, indices).unflatten(0, (len(self.orders), -1))
+                for rows in (first.images, first.labels)
+            )
+            yield images.unflatten(2, first.image_shape), labels

@@ -11,7 +11,7 @@ import torch
 from gan.base.choices import nearest, resolve
 from gan.base.errors import UserError
 from gan.base.paths import absolute
-from gan.data.batches import DeviceBatches
+from gan.data.batches import DeviceBatches, StackedBatches
 from gan.data.dataset import DATASETS, Dataset, LoadedData, source_again
 from gan.data.files.names import near_misses
 
@@ -74,7 +74,7 @@ class ImageDataModule(pl.LightningDataModule):
         self.class_names = tuple(self.dataset.class_names)
         self.num_classes = len(self.class_names)
         self._loaded: LoadedData | None = None
-        self._batches: DeviceBatches | None = None
+        self._batches: DeviceBatches | StackedBatches | None = None
         self._position = 0  # where the next loader starts
 
     def _refuse_no_folder(self) -> None:
@@ -142,12 +142,12 @@ class ImageDataModule(pl.LightningDataModule):
                     f"give every machine the same files under {self.root}"
                 )
 
-    def train_dataloader(self) -> DeviceBatches:
+    def train_dataloader(self) -> DeviceBatches | StackedBatches:
         trainer = self.trainer
         assert trainer is not None, "Lightning attaches the trainer"
         position = self.position
         model: Any = trainer.lightning_module  # an AdversarialModule, or anything with such a recipe and seeds
-        self._batches = DeviceBatches(
+        batches = DeviceBatches(
             self.loaded.train,
             batch_size=model.recipe.batch_size,
             replacement=model.recipe.sampling == "replacement",
@@ -156,6 +156,8 @@ class ImageDataModule(pl.LightningDataModule):
             rank=trainer.global_rank,
             world_size=trainer.world_size,
         )
+        copies = getattr(model, "copies", None)  # of a pack: games with seeds of their own
+        self._batches = StackedBatches(batches, [copy.seeds.order for copy in copies]) if copies else batches
         self._batches.position = position
         return self._batches
 

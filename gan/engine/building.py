@@ -88,8 +88,8 @@ def _refuse_idle_fields(recipe: Recipe, generator: nn.Module, discriminator: nn.
         )
     if recipe.packing > 1 and (reads_labels(discriminator) or recipe.auxiliary is not None):
         raise UserError("recipe.packing: a pack has no one label or code: give D no labels and no auxiliary loss")
-    if recipe.output_bias == "marginals":
-        _output_bias(generator)
+    if recipe.output_bias == "marginals" and not _output_bias(generator).requires_grad:
+        raise UserError("recipe.output_bias: marginals needs a generator whose last layer has a bias that learns")
 
 
 def refuse_for_trainer(trainer: "pl.Trainer", module: nn.Module, recipe: Recipe) -> None:
@@ -163,6 +163,6 @@ def set_output_bias(generator: nn.Module, images: Tensor) -> None:
 
 def _output_bias(generator: nn.Module) -> Tensor:
     layers = [m for m in generator.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)]
-    if not layers or layers[-1].bias is None or layers[-1].bias.requires_grad is False:
+    if not layers or layers[-1].bias is None:
         raise UserError("recipe.output_bias: marginals needs a generator whose last layer has a bias")
     return layers[-1].bias

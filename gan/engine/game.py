@@ -1,7 +1,8 @@
 """AdversarialModule: the game of a generator and a discriminator, with its only training step."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan.base.errors import UserError
-from gan.base.images import pack, to_range
+from gan.base.images import to_range
 from gan.base.seeds import Seeds
 from gan.base.streams import Streams, drawing_from, part_processes
 from gan.engine.building import (
@@ -22,9 +23,9 @@ from gan.engine.building import (
     try_a_single_image,
 )
 from gan.engine.first_batch import refuse_first_batch
-from gan.engine.look import Judged, Labels, Look, Outcome
+from gan.engine.look import Labels, Look, Outcome
+from gan.engine.objectives import Objectives
 from gan.engine.players import PLAYERS, Player, make_optimizers
-from gan.engine.quick import QuickModule
 from gan.engine.recipe import Recipe
 from gan.engine.rounds import Round
 from gan.engine.sampling import Sampler, in_inference
@@ -32,7 +33,7 @@ from gan.engine.saving import KEY, go_on, go_on_at_the_first_batch, state_of, ta
 from gan.parts.networks.layers import batch_norms, has_batch_statistics
 
 
-class AdversarialModule(QuickModule):
+class AdversarialModule(Objectives):
     """A GAN: a generator, a discriminator and the rules of their game, all from the recipe.
 
     Batches are (images, labels). Images are (N, C, H, W), uint8 or float in [0, 1]. `global_step` counts G updates.
@@ -104,38 +105,6 @@ class AdversarialModule(QuickModule):
             with drawing_from(f"initial weights of {name}", self.seeds.init):
                 setattr(self, f"average_{name}", self.players[player].add(name, module))
 
-    def discriminator_loss(self, look: Look) -> Judged:
-        """Return what D minimises, before penalties: the recipe's loss and that of an auxiliary head, with logits."""
-        on_real, on_fake = self._judge_both(look)
-        loss = self.loss.discriminator(on_real[:, :1], on_fake[:, :1])
-        loss = self._guided(self._guided(loss, on_real, look.labels, None), on_fake, look.labels, look.latent)
-        return Judged(loss, on_real[:, :1], on_fake[:, :1])
-
-    def generator_loss(self, look: Look) -> Tensor:
-        """Return what G minimises, before penalties: the recipe's loss and that of an auxiliary head."""
-        on_fake = self.judge(look.seen_fake, look.labels)
-        on_real = self.judge(look.seen_real, look.labels) if self.loss.generator_reads_real else on_fake
-        return self._guided(self.loss.generator(on_real[:, :1], on_fake[:, :1]), on_fake, look.labels, look.latent)
-
-    def augment(self, images: Tensor) -> Tensor:
-        """Return images (N, C, H, W) as D is to see them, in the same shape. Called for real images and for fakes."""
-        for augment in self.augmenters:
-            images = augment(images, self.streams.noise, self.global_step)
-        return images
-
-    def after_step(self, outcome: Outcome) -> None:
-        """Called at the end of every step, to move state with the steps. Buffers are saved and resumed."""
-
-    def judge(self, seen: Tensor, labels: Labels, **inputs: Tensor) -> Tensor:
-        """Return D's outputs (N, 1 + K), the logit first, in float32 or better, since losses need the digits."""
-        outputs = self.discriminator(seen, labels, **inputs)
-        outputs = outputs if outputs.ndim > 1 else outputs[:, None]
-        return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
-
-    def draw(self, num: int) -> Tensor:
-        """Return latents (num, latent_dim), drawn from this process's noise stream."""
-        return self.prior((num, self.recipe.latent_dim), self.streams.noise)
-
     def sampler(self, weights: str | None = None) -> Sampler:
         """Return a sampler that shares G's weights: `raw` or `ema`, by default `ema` if the recipe keeps them."""
         classes = self.hparams["num_classes"] if reads_labels(self.generator) else 0
@@ -186,64 +155,65 @@ class AdversarialModule(QuickModule):
     # The step ---
 
     def training_step(self, batch: tuple[Tensor, Labels], batch_idx: int) -> Outcome:
-        """Train on one batch, with a D update, a G update or both. The round decides which."""
+        """Train on one batch, with a D update, a G update or both. The round decides which.
+
+        What reads weights, images or random numbers goes through `_each`: a stack of copies does it for each copy.
+        """
         real, labels = self._received(batch)
         turn = self.round.next_turn(self.players["discriminator"].updates, lambda: self._accuracy(real, labels))
         together = turn.discriminator and turn.generator and self.recipe.updates == "simultaneous"
         scalars: dict[str, Tensor] = {}
         fake = None
         if turn.discriminator:
-            latent = self.round.latent = self.draw(len(real))
+            latent = self.round.latent = self._each(self._latent_for, real)
             # With shared noise one pass of G serves both updates. It then keeps its graph for G's update.
             shared = turn.generator and self.recipe.latent == "shared" and self.recipe.fakes == "training"
             with torch.set_grad_enabled(shared), self._predicting():
-                fake = self.generator(latent, labels)
-            scalars |= self._update_discriminator(self._look(real, fake.detach(), labels, latent), step=not together)
-            self.images_seen += len(real) * self.trainer.world_size
+                fake = self._each(self.generator, latent, labels)
+            scalars |= self._update_discriminator(real, fake.detach(), labels, latent, step=not together)
+            self.images_seen += real.shape[-4] * self.trainer.world_size
         if turn.generator:
             scalars |= self._update_generator(real, fake, labels, step=not together)
         if together:  # both gradients were taken at the same weights
             self._step("discriminator")  # D first, since G's step moves the clock that schedules follow
             self._step("generator")
         outcome = Outcome(updated=tuple(n for n, has in turn._asdict().items() if has), scalars=scalars)
-        self.after_step(outcome)
+        outcome["scalars"] = self._each(partial(self._ended, outcome["updated"]), scalars)
         return outcome
 
-    def _update_discriminator(self, look: Look, step: bool) -> dict[str, Tensor]:
-        seen = look.seen_real, look.seen_fake  # penalties get these, too
+    def _each(self, function: Callable[..., Any], *inputs: Any) -> Any:
+        """Return what a function of one copy's tensors returns. A stack returns the stack of what each copy gets."""
+        return function(*inputs)
+
+    def _update_discriminator(self, real: Tensor, fake: Tensor, labels: Labels, latent: Tensor, step: bool) -> dict:
         with self.toggled_optimizer(self._optimizer("discriminator")):
             if self.recipe.discriminator_update == "joint":
-                judged = self.discriminator_loss(look)
-                loss = self._descend("discriminator", judged.loss, *seen, look.labels, step)
-                return judged._replace(loss=loss).scalars(self.loss.boundary)
+                return self._descend("discriminator", self._judged, step, real, fake, labels, latent)
             # D judges the fakes after its update on the real images. Each loss is taken before its own update.
-            assert self.loss.halves is not None, "the recipe refuses others"
-            losses, logits = [], []
-            for half, images, latent in zip(self.loss.halves, seen, (None, look.latent), strict=True):
-                outputs = self.judge(images, look.labels)
-                loss = self._guided(half(outputs[:, :1]), outputs, look.labels, latent)
-                losses.append(self._descend("discriminator", loss, *seen, look.labels, step))
-                logits.append(outputs[:, :1])
-            return Judged(losses[0] + losses[1], *logits).scalars(self.loss.boundary)
+            seen = self._each(self._both_seen, real, fake)
+            on_real = self._descend("discriminator", partial(self._half_judged, 0), step, *seen, labels, None)
+            on_fake = self._descend("discriminator", partial(self._half_judged, 1), step, *seen, labels, latent)
+            total = on_real["loss/discriminator"] + on_fake["loss/discriminator"]
+            return on_real | on_fake | {"loss/discriminator": total}
 
     def _update_generator(self, real: Tensor, fake: Tensor | None, labels: Labels, step: bool) -> dict:
         """Update G. `fake` is used if D's update left it with a graph; otherwise G makes new fakes."""
         shared = self.round.latent if self.recipe.latent == "shared" else None
         frozen = batch_norms(self.discriminator) if self.recipe.frozen_batch_norm == "moving" else []
         with self.toggled_optimizer(self._optimizer("generator")), in_inference(frozen):
-            latent = self.draw(len(real)) if shared is None else shared
-            fake = fake if fake is not None and fake.requires_grad else self.generator(latent, labels)
-            loss = self.generator_loss(self._look(real, fake, labels, latent))
-            return {"loss/generator": self._descend("generator", loss, real, fake, labels, step)}
+            latent = self._each(self._latent_for, real) if shared is None else shared
+            if fake is None or not fake.requires_grad:
+                fake = self._each(self.generator, latent, labels)
+            return self._descend("generator", self._deceived, step, real, fake, labels, latent)
 
-    def _descend(self, name: str, loss: Tensor, real: Tensor, fake: Tensor, labels: Labels, step: bool) -> Tensor:
-        """Add penalties, take a player's gradients and, with `step`, do its step. Returns the detached loss."""
-        loss = self.players[name].penalised(loss, real, fake, labels, self.streams.noise, self.global_step)
+    def _descend(self, name: str, objective: Callable[..., Any], step: bool, *inputs: Any) -> dict[str, Tensor]:
+        """Take a player's gradients of its objective and, with `step`, do its step. Return what is told of the loss."""
+        loss, scalars = self._each(objective, *inputs)
         self._optimizer(name).zero_grad()
-        self.manual_backward(loss)
+        self.manual_backward(loss.sum() if loss.ndim else loss)  # in a sum over copies each has its own gradient
         if step:
             self._step(name)
-        return loss.detach()
+        return scalars
 
     def _step(self, name: str) -> None:
         """Do one step of a player's optimizer with its scheduled values. Only G's step moves the clock."""
@@ -269,27 +239,12 @@ class AdversarialModule(QuickModule):
             self.auxiliary = self.recipe.auxiliary_loss(self.global_step)
         return to_range(images, self.real_range), labels
 
-    def _look(self, real: Tensor, fake: Tensor, labels: Labels, latent: Tensor) -> Look:
-        return Look(real, fake, labels, latent, lambda images: pack(self.augment(images), self.recipe.packing))
-
-    def _judge_both(self, look: Look) -> tuple[Tensor, Tensor]:
-        """Return D(x) and D(G(z)), computed in one pass, or in two if D has batch statistics."""
-        real, fake, labels = look.seen_real, look.seen_fake, look.labels
-        if self._concatenates:
-            both = self.judge(torch.cat([real, fake]), None if labels is None else torch.cat([labels, labels]))
-            return both[: len(real)], both[len(real) :]
-        return self.judge(real, labels), self.judge(fake, labels)
-
-    def _guided(self, loss: Tensor, outputs: Tensor, labels: Labels, latent: Tensor | None) -> Tensor:
-        """Return `loss` plus that of D's auxiliary head, if it has one. `latent` is None for real images."""
-        return loss if self.auxiliary is None else loss + self.auxiliary.loss(outputs[:, 1:], labels, latent)
-
     @torch.no_grad()
     def _accuracy(self, real: Tensor, labels: Labels) -> float:
         """Return D's accuracy on a batch and on new fakes: the mean of the two, over all processes."""
         latent = self.draw(len(real))
         with self._predicting():
-            judged = self.discriminator_loss(self._look(real, self.generator(latent, labels), labels, latent))
+            judged = self.discriminator_loss(Look(real, self.generator(latent, labels), labels, latent, self._seen))
         return float(self.trainer.strategy.reduce(judged.accuracy(self.loss.boundary), reduce_op="mean"))
 
     def _predicting(self) -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gan.base import cores
-from gan.base.errors import DiskError, UserError
+from gan.base.errors import DiskError, UserError, whole
 from gan.base.imports import cheap_imports
 from gan.base.notes import is_first_process
 from gan.base.paths import absolute
@@ -34,6 +34,7 @@ class Outcome:
     code: int  # the exit code
     report: dict[str, Any] | None  # the last measurement on test images
     trained: bool = True  # False if the run had ended before
+    copies: tuple["Outcome", ...] = ()  # of packed runs: how each ended; the other fields are those of the worst
 
 
 def fit(
@@ -54,6 +55,7 @@ def fit(
     overwrite: bool = False,
     resume: bool = False,
     alone: bool = False,
+    copies: int | None = None,
     allow_import: Collection[str] = (),
 ) -> Outcome:
     """Train a new run: `gan.fit("mlp_gan", recipe={"prior": "uniform"}, trainer={"max_steps": 2000})`.
@@ -79,6 +81,8 @@ def fit(
         resume: start the run, or go on with it if it has been started with this configuration, or, if it has ended,
             leave it as it is and return its end. So the same call may be repeated until the run is finished.
         alone: train in this process alone, whatever a launcher (torchrun, srun) has put into the environment.
+        copies: train this many seeds, from the run's seed on, as one program, each as a run `seed_<n>` of its own. With
+            `run` they are in that directory.
         allow_import: packages outside `gan` that a config file may name, beside code in the working directory.
     """
     if overwrite and resume:
@@ -87,12 +91,18 @@ def fit(
     if alone:
         given["trainer"] = _by_itself(trainer)
     sources = _sources(config, given, recipe)
+    if copies is not None:
+        whole(copies, "copies", least=2)
     _begin("gan fit", alone)
     with cheap_imports():
         from gan.runs.training import start
         from gan.runs.trust import trusted
 
-    return start(trusted(sources, allow_import), overwrite, resume, alone)
+    if copies is None:
+        return start(trusted(sources, allow_import), overwrite, resume, alone)
+    from gan.runs.packed import start_copies
+
+    return start_copies(trusted(sources, allow_import), copies, overwrite, resume, alone)
 
 
 def configuration(
@@ -130,7 +140,7 @@ def _sources(config: str | Path | Sequence[str | Path], given: Mapping[str, Any]
 
 
 def resume(
-    run: str | Path,
+    run: str | Path | Sequence[str | Path],
     *,
     data: Section | None = None,
     trainer: Section | None = None,
@@ -145,29 +155,42 @@ def resume(
 ) -> Outcome:
     """Go on with a run from its last checkpoint: `gan.resume("runs/…", trainer={"max_steps": 20_000})`.
 
-    Arguments are as in `fit`. Of `data` only the root may be given. Recipe, data set and seeds stay. `allow_import`
-    names packages outside `gan` that the run's code may come from. With `other_world_size` another number of processes
-    than before may go on. That, and another number of `threads`, is not bit for bit. Raises UserError, in one line, for
-    a mistake.
+    Several runs, which differ in their seeds alone, go on as one program, as copies do. Arguments are as in `fit`. Of
+    `data` only the root may be given. Recipe, data set and seeds stay. `allow_import` names packages outside `gan` that
+    the run's code may come from. With `other_world_size` another number of processes than before may go on. That, and
+    another number of `threads`, is not bit for bit. Raises UserError, in one line, for a mistake.
     """
     given = {name: value for name, value in locals().items() if name in KEYS and name != "run" and value is not None}
     if alone:
         given["trainer"] = _by_itself(trainer)
-    directory = absolute(run, "gan resume")
-    file = directory / CONFIG
-    if not file.is_file():
-        raise UserError(f"{directory}: not a run (it has no {CONFIG}); give the directory of a gan fit")
+    names = [run] if isinstance(run, str | Path) else list(run)
+    directories = [absolute(name, "gan resume") for name in names]
+    for directory in directories:
+        if not (directory / CONFIG).is_file():
+            raise UserError(f"{directory}: not a run (it has no {CONFIG}); give the directory of a gan fit")
     refuse_changes(f"data.{key}" for key in mapping(data, "data", "", "give --data.root=DIR"))
     change = Part("", canonical(given, ""))
-    recorded = read_config(file)
-    if recorded.format is None:
-        raise UserError(f"{file}: not a run's configuration; restore the file that gan fit wrote")
-    recorded = replace(recorded, tree=recorded.tree | {"run": str(directory)})  # it may have been moved
+    recorded = [_recorded(directory) for directory in directories]
     _begin("gan resume", alone)
     with cheap_imports():
         from gan.runs.training import go_on
 
-    return go_on(directory, recorded, change, allow_import, other_world_size, alone)
+    if len(directories) == 1:
+        return go_on(directories[0], recorded[0], change, allow_import, other_world_size, alone)
+    if other_world_size:
+        raise UserError("--other-world-size is for one run; several go on together in one process")
+    from gan.runs.packed import go_on_with_copies
+
+    return go_on_with_copies(directories, recorded, change, allow_import, alone)
+
+
+def _recorded(directory: Path) -> Part:
+    """Return the configuration that a run wrote."""
+    file = directory / CONFIG
+    recorded = read_config(file)
+    if recorded.format is None:
+        raise UserError(f"{file}: not a run's configuration; restore the file that gan fit wrote")
+    return replace(recorded, tree=recorded.tree | {"run": str(directory)})  # it may have been moved
 
 
 def may_change(key: str) -> bool:

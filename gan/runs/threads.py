@@ -23,10 +23,10 @@ class Threads(NamedTuple):
     why: str
 
 
-def threads_of(given: int | None, module: AdversarialModule, trainer: pl.Trainer) -> Threads:
+def threads_of(given: int | None, module: AdversarialModule, trainer: pl.Trainer, copies: int = 1) -> Threads:
     """Return the threads that are given, or OMP_NUM_THREADS, or what fits the machine and the step.
 
-    The processes of the run on this machine share its cores.
+    The processes of the run on this machine share its cores. A step of several `copies` is that of all of them.
     """
     if given is not None:
         return Threads(given, "as given")
@@ -35,7 +35,7 @@ def threads_of(given: int | None, module: AdversarialModule, trainer: pl.Trainer
         return Threads(int(said), "OMP_NUM_THREADS")
     usable, free = cores.usable(), cores.free()
     try:
-        enough = max(1, int(forward_flop(module) / trainer.world_size / GRAIN))
+        enough = max(1, int(copies * forward_flop(module) / trainer.world_size / GRAIN))
     except Exception:  # networks from elsewhere that need further inputs
         enough = usable
     share = round(free / trainer.num_devices) or min(CROWDED, usable)

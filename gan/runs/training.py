@@ -64,7 +64,7 @@ class Built(NamedTuple):
     threads: Threads
 
 
-class _OnlyTheEnd(_FitLoop):
+class OnlyTheEnd(_FitLoop):
     """Lightning's loop, without a step left: only what comes at the end of training is done, which it would skip."""
 
     skip = False
@@ -80,7 +80,7 @@ def start(sources: Sequence[Part], overwrite: bool, resume: bool = False, alone:
         # The first process may be about to write the configuration; the others look at the checkpoints alone.
         if resume and (not run_directory.is_empty(directory) if first else Run(directory).step is not None):
             run, packages = read_run(directory), {name.split(".")[0] for name in imported(whole.tree)}
-            recorded = _recorded(directory, read_config(directory / run_directory.CONFIG), packages)
+            recorded = recorded_plan(directory, read_config(directory / run_directory.CONFIG), packages)
             refuse_other(run, recorded.tree, whole.tree)
             if run.state in ("finished", "diverged"):
                 return ended(run, first)
@@ -92,7 +92,7 @@ def start(sources: Sequence[Part], overwrite: bool, resume: bool = False, alone:
         built = _build(whole, directory, first_step=None)
         with _owned(built, directory):
             if built.trainer.is_global_zero:
-                whole = _resolved(whole, built)
+                whole = resolved(whole, built.data, built.threads)
                 run_directory.create(directory, whole.tree, overwrite)
             return _train(built, whole, directory, checkpoint=None)
 
@@ -109,11 +109,11 @@ def go_on(
     with as_in_a_process_of_its_own(alone):
         if is_first_process():
             refuse_owned(directory)
-        whole = _recorded(directory, recorded, allow_import, change)
+        whole = recorded_plan(directory, recorded, allow_import, change)
         return _go_on(directory, whole, allow_import, again=False, other_world_size=other_world_size)
 
 
-def _recorded(directory: Path, recorded: Part, allow_import: Collection[str], change: Part | None = None) -> Plan:
+def recorded_plan(directory: Path, recorded: Part, allow_import: Collection[str], change: Part | None = None) -> Plan:
     """Return the plan of a run's own configuration, with a change laid over it."""
     refuse_links(directory)
     refuse_foreign_code(recorded.tree, directory, allow_import, recorded.where.removeprefix("--config "))
@@ -138,16 +138,12 @@ def _go_on(
             f"gan fit --config {directory / run_directory.CONFIG} --run {directory} --overwrite"
         ) from None
     read_status(directory)  # a damaged one is refused before anything is written
-    content = read_checkpoint(checkpoint)
-    check_structure(content, str(checkpoint))
-    refuse_foreign({"class_path": content[KEY]["variant"]}, allow_import, str(checkpoint))
-    refuse_foreign(content["hyper_parameters"], allow_import, str(checkpoint))
-    refuse_edited(content, whole.tree, whole.recipe, checkpoint)
+    content = content_of(checkpoint, whole, allow_import)
     done = done_already(content, whole.tree["trainer"])
     if done and not lacks_report(Run(directory), content["global_step"]):
         if again:
             if is_first_process():
-                _close(directory, content["global_step"])
+                close(directory, content["global_step"])
             return ended(read_run(directory), is_first_process())
         count, kind = done
         advice = f"to go on give --trainer.max_{kind} N with N > {count}"
@@ -158,18 +154,28 @@ def _go_on(
     check_loops(content, built.trainer.fit_loop.state_dict(), str(checkpoint))
     check_optimizers(content, built.model.configure_optimizers()[0], str(checkpoint))
     if done:
-        built.trainer.fit_loop.__class__ = _OnlyTheEnd
+        built.trainer.fit_loop.__class__ = OnlyTheEnd
     with _owned(built, directory):
         if find_checkpoint(directory) != checkpoint:
             raise UserError(f"{directory}: another process went on with it meanwhile; give the command again")
         if built.trainer.is_global_zero:
             data = built.data
             refuse_other_images(recorded_images(Run(directory)), data.loaded, data.root, str(directory))
-            whole = _resolved(whole, built)
+            whole = resolved(whole, data, built.threads)
         return _train(built, whole, directory, checkpoint)
 
 
-def _close(directory: Path, step: int) -> None:
+def content_of(checkpoint: Path, whole: Plan, allow_import: Collection[str]) -> dict[str, Any]:
+    """Return a checkpoint's content. UserError for one that is unsound or foreign, or of another configuration."""
+    content = read_checkpoint(checkpoint)
+    check_structure(content, str(checkpoint))
+    refuse_foreign({"class_path": content[KEY]["variant"]}, allow_import, str(checkpoint))
+    refuse_foreign(content["hyper_parameters"], allow_import, str(checkpoint))
+    refuse_edited(content, whole.tree, whole.recipe, checkpoint)
+    return content
+
+
+def close(directory: Path, step: int) -> None:
     """Record the end of a run that was killed after its last checkpoint."""
     with owned(directory):
         life = Life(directory)
@@ -182,9 +188,9 @@ def _owned(built: Built, directory: Path) -> AbstractContextManager[None]:
     return owned(directory) if built.trainer.is_global_zero else nullcontext()
 
 
-def _resolved(whole: Plan, built: Built) -> Plan:
+def resolved(whole: Plan, data: ImageDataModule, threads: Threads) -> Plan:
     """Return the plan with the place of the images that were read, and with the threads, so that both stay so."""
-    return replace(whole, tree=whole.tree | {"data": built.data.pinned, "threads": built.threads.number})
+    return replace(whole, tree=whole.tree | {"data": data.pinned, "threads": threads.number})
 
 
 def _build(whole: Plan, directory: Path, first_step: int | None) -> Built:
@@ -213,7 +219,7 @@ def _build(whole: Plan, directory: Path, first_step: int | None) -> Built:
 def _train(run: Built, whole: Plan, directory: Path, checkpoint: Path | None) -> Outcome:
     trainer = run.trainer
     life = Life(directory) if trainer.is_global_zero else None
-    recording = Recording(life, lambda: _record(run, whole.tree, directory, checkpoint), fixed(whole.tree))
+    recording = Recording(life, lambda: record(run, whole.tree, directory, checkpoint), fixed(whole.tree))
     trainer.callbacks.insert(0, recording)  # type: ignore[attr-defined]
     recording.hide_loggers(trainer)
     if trainer.is_global_zero:
@@ -222,17 +228,8 @@ def _train(run: Built, whole: Plan, directory: Path, checkpoint: Path | None) ->
     if trainer.world_size > 1:
         say_if_too_small(run.model)
     ranks = next(c for c in trainer.callbacks if isinstance(c, Ranks))  # type: ignore[attr-defined]
-    with told(life, trainer, new=checkpoint is None), ranks.watched(trainer), warnings.catch_warnings():
-        for message in EXPECTED_WARNINGS:
-            warnings.filterwarnings("ignore", message=message)
-        settings: Any = {"ckpt_path": checkpoint, "weights_only": True if checkpoint else None}
-        try:
-            trainer.fit(run.model, datamodule=run.data, **settings)
-        except Exception as error:
-            if checkpoint is None or recording.began or isinstance(error, UserError):
-                raise
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise UserError(f"{checkpoint}: cannot be gone on from ({reason}); give a sound checkpoint") from error
+    with told(life, trainer, new=checkpoint is None), ranks.watched(trainer):
+        fitted(trainer, run.model, run.data, checkpoint, recording)
         end = end_of(trainer, run.model)
         if life:
             life.end(end.state, trainer.global_step, end.reason)
@@ -248,19 +245,41 @@ def _train(run: Built, whole: Plan, directory: Path, checkpoint: Path | None) ->
     )
 
 
+def fitted(
+    trainer: pl.Trainer,
+    model: AdversarialModule,
+    data: ImageDataModule,
+    checkpoint: Path | None,
+    recording: Recording,
+) -> None:
+    """Train. A checkpoint that Lightning cannot go on from is a UserError, unless training began."""
+    settings: Any = {"ckpt_path": checkpoint, "weights_only": True if checkpoint else None}
+    with warnings.catch_warnings():
+        for message in EXPECTED_WARNINGS:
+            warnings.filterwarnings("ignore", message=message)
+        try:
+            trainer.fit(model, datamodule=data, **settings)
+        except Exception as error:
+            if checkpoint is None or recording.began or isinstance(error, UserError):
+                raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UserError(f"{checkpoint}: cannot be gone on from ({reason}); give a sound checkpoint") from error
+
+
 def _launched_by_lightning(trainer: pl.Trainer) -> bool:
     """Return whether rank 0 started this process. Lightning kills rank 0 if such a process does not exit with 0."""
     environment = getattr(trainer.strategy, "cluster_environment", None)
     return isinstance(environment, LightningEnvironment) and not trainer.is_global_zero
 
 
-def _record(run: Built, tree: dict[str, Any], directory: Path, checkpoint: Path | None) -> None:
+def record(run: Built, tree: dict[str, Any], directory: Path, checkpoint: Path | None) -> None:
     """Write the provenance. A resumed run also removes rows of steps that it will do again, and saves changed flags."""
     trainer, model = run.trainer, run.model
     entry = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_from": checkpoint.name if checkpoint else None,
         "processes": trainer.world_size,
+        **({"copies": trainer.copies} if hasattr(trainer, "copies") else {}),  # trained by one program
         **({"processes_before": model.world_size_before} if model.world_size_before else {}),  # not bit for bit
         **provenance(type(model), run.data.loaded.provenance, model.device, str(trainer.precision)),
     }

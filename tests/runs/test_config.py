@@ -274,7 +274,7 @@ def test_print_config_names_what_a_choice_takes_by_default(capsys):
 def test_the_sections_known_without_torch_are_those_of_the_classes():
     assert tuple(inspect.signature(ImageDataModule).parameters) == DATA_ARGUMENTS
     assert set(SECTIONS) == {"seeds", "data", "trainer", *CALLBACKS}
-    assert set(KEYS) | {"config", "recipe", "overwrite", "resume", "alone", "allow_import"} == set(
+    assert set(KEYS) | {"config", "recipe", "overwrite", "resume", "alone", "copies", "allow_import"} == set(
         inspect.signature(package.fit).parameters
     )
 

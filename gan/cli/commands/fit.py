@@ -9,7 +9,7 @@ from gan.cli.help import FIT_HELP
 from gan.cli.outcome import say
 from gan.runs import fit as runs
 from gan.runs.config import shipped_configs
-from gan.runs.yaml_files import to_yaml
+from gan.runs.yaml_files import parse_value, to_yaml
 
 
 def run(words: list[str]) -> int:
@@ -19,13 +19,15 @@ def run(words: list[str]) -> int:
         return 0
     cores.look()
     switches = ("overwrite", "resume", "alone", "print_config")
-    flags = parse_flags(words, words=("config", "allow-import"), switches=switches)
+    flags = parse_flags(words, words=("config", "allow-import", "copies"), switches=switches)
     configs = flags.words["config"]
     if "print_config" in flags.switches:
         tree = runs.configuration(configs, **flags.tree, allow_import=flags.words["allow-import"])
         print(to_yaml(tree), end="")
         return 0
-    chosen: dict[str, Any] = {name: name in flags.switches for name in ("overwrite", "resume", "alone")}
+    copies = flags.words["copies"]
+    chosen: dict[str, Any] = {"copies": parse_value(copies[-1], "--copies") if copies else None}
+    chosen |= {name: name in flags.switches for name in ("overwrite", "resume", "alone")}
     cores.wait_briefly()
     return say(runs.fit(configs, **flags.tree, **chosen, allow_import=flags.words["allow-import"]))
 

@@ -14,8 +14,9 @@ def run(words: list[str]) -> int:
         print(RESUME_HELP, end="")
         return 0
     cores.look()
-    directory, *rest = words
-    if directory.startswith("--"):
+    first = next((place for place, word in enumerate(words) if word.startswith("--")), len(words))
+    directories, rest = words[:first], words[first:]
+    if not directories:
         raise UserError("the run comes first: gan resume RUN --trainer.max_steps=N")
     flags = parse_flags(rest, words=("allow-import", "config"), switches=("other-world-size", "alone"))
     if flags.words["config"]:
@@ -24,7 +25,7 @@ def run(words: list[str]) -> int:
     cores.wait_briefly()
     return say(
         resume(
-            directory,
+            directories,
             **flags.tree,
             allow_import=flags.words["allow-import"],
             other_world_size="other-world-size" in flags.switches,

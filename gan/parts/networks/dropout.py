@@ -8,6 +8,8 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
+from gan.base.stacks import drawn
+
 LEVELS = 256  # of a random byte
 
 
@@ -55,7 +57,7 @@ class Dropout(nn.Module):
         if self.p == 1:
             return images * 0
         shape = (*images.shape[:2], *[1] * (images.ndim - 2)) if self.channels else tuple(images.shape)
-        kept = ~drop_mask(shape, self.p, images.device, self.mask_stream)
+        kept = ~drawn(lambda generator: drop_mask(shape, self.p, images.device, generator), self.mask_stream)
         return images * kept.to(images.dtype).div_(1 - self.p)
 
     def extra_repr(self) -> str:

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import register_parametrization
 
 from gan.base.choices import Choice, Names, resolve
 from gan.base.errors import UserError
 from gan.parts.networks.dropout import Dropout
+from gan.parts.networks.spectral import SpectralNorm
 
 
 def leaky_relu(x: Tensor, *, slope: float = 0.2) -> Tensor:
@@ -72,11 +73,10 @@ def smallest_map(image_shape: tuple[int, int, int], halvings: int, who: str) -> 
 
 
 def constrained(layer: nn.Module, norm: str) -> nn.Module:
-    """The layer itself, or with spectral norm if `norm` is `spectral` (Miyato et al., 2018).
-
-    Spectral norm divides the weight by its largest singular value.
-    """
-    return spectral_norm(layer) if norm == "spectral" else layer
+    """The layer itself, or with a `SpectralNorm` of its weight if `norm` is `spectral`."""
+    if norm == "spectral":
+        register_parametrization(layer, "weight", SpectralNorm(layer.weight))  # type: ignore[arg-type]
+    return layer
 
 
 def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
@@ -154,16 +154,20 @@ class DebiasedBatchNorm2d(nn.BatchNorm2d):
     def __init__(self, channels: int, eps: float, momentum: float) -> None:
         super().__init__(channels, eps=eps, momentum=momentum)
         self.final_momentum = momentum
-        self._updates: int | None = None  # number of updates; None: read it from the buffer, which may be on a GPU
+
+    def reset_running_stats(self) -> None:
+        """Forget all statistics."""
+        super().reset_running_stats()
+        self._updates = 0  # as in the buffer, which may be on a GPU or hold the counts of several copies
 
     def _load_from_state_dict(self, *arguments: Any) -> None:
         super()._load_from_state_dict(*arguments)
-        self._updates = None
+        self._updates = int(self.num_batches_tracked or 0)
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised maps (N, C, H, W)."""
         if self.training and self.num_batches_tracked is not None:
-            self._updates = (int(self.num_batches_tracked) if self._updates is None else self._updates) + 1
+            self._updates += 1
             self.momentum = self.final_momentum / (1 - (1 - self.final_momentum) ** self._updates)
         return super().forward(images)
 

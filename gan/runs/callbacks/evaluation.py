@@ -67,6 +67,13 @@ class Evaluation(pl.Callback):
         self.selection = Measurement(data, "selection", self.num_samples, pl_module.device)
         self.reporting = Measurement(data, "report", self.num_samples, pl_module.device)
 
+    def measure_like(self, other: "Evaluation", trainer: pl.Trainer) -> None:
+        """Take what another run's evaluation knows of the same real images, instead of `on_fit_start`."""
+        if self.every_n_steps:
+            self.file, self.measures = run_directory(trainer) / METRICS, other.measures
+            if other.measures:
+                self.selection, self.reporting = other.selection, other.reporting
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -98,6 +105,7 @@ class Evaluation(pl.Callback):
                 "images_seen": module.images_seen,
                 "seed": module.run_seed,
                 "commit": commit(),
+                **({"copies": trainer.copies} if hasattr(trainer, "copies") else {}),  # trained by one program
                 **measurement.row(sampler, *seen),
             }
             with writing(self.file), self.file.open("a") as file:

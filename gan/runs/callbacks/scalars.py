@@ -93,7 +93,7 @@ class Scalars(pl.Callback):
             return
         player = PLAYERS[[o is optimizer for o in trainer.optimizers].index(True)]
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
+        norm = self._norm(gradients)
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
             norm = norm / scaler.get_scale()  # fused optimizers unscale in their step; for others Lightning has done it
@@ -113,19 +113,25 @@ class Scalars(pl.Callback):
         for tag, value in outputs["scalars"].items():
             self._sums[tag] = self._sums[tag] + value if tag in self._sums else value
             self._counts[tag] = self._counts.get(tag, 0) + 1
-        if not due(trainer, outputs, self.every_n_steps):
-            return
+        if due(trainer, outputs, self.every_n_steps):
+            self._write(trainer, pl_module)
+
+    def _norm(self, gradients: list[Tensor]) -> Tensor:
+        return torch.nn.utils.get_total_norm(gradients)
+
+    def _write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Write the means, and begin anew."""
         values = {tag: float(total) / self._counts[tag] for tag, total in self._sums.items()}
         values |= {tag: float(value) for tag, value in self._last_update.items()}
         seconds = time.perf_counter() - self._start
         values["throughput/steps_per_second"] = (trainer.global_step - self._start_step) / seconds
-        values["throughput/images_per_second"] = (pl_module.images_seen - self._start_images) / seconds
+        values["throughput/images_per_second"] = (module.images_seen - self._start_images) / seconds
         values["probability/equilibrium"] = 0.5
-        values["images_seen"] = pl_module.images_seen
+        values["images_seen"] = module.images_seen
         write(trainer, values)
         for logger in _tensorboards(trainer) if self._start_step == 0 else ():
-            _add_graph(logger, pl_module)
-        self._restart(trainer.global_step, pl_module.images_seen)
+            _add_graph(logger, module)
+        self._restart(trainer.global_step, module.images_seen)
 
 
 def _tensorboards(trainer: pl.Trainer) -> list[TensorBoardLogger]:

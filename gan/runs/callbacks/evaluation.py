@@ -52,7 +52,7 @@ class Evaluation(pl.Callback):
         return fid if math.isfinite(fid) else math.inf
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Find out what is measured. The statistics of the real images are computed where they are first needed."""
+        """Compute the statistics of the real images, once."""
         self.measures = False
         if not self.every_n_steps:
             return
@@ -66,6 +66,8 @@ class Evaluation(pl.Callback):
             return
         self.selection = Measurement(data, "selection", self.num_samples, pl_module.device)
         self.reporting = Measurement(data, "report", self.num_samples, pl_module.device)
+        if trainer.is_global_zero:  # it alone compares with the real images, whose statistics are made here
+            _ = self.selection.floor, self.reporting.floor
 
     def measure_like(self, other: "Evaluation", trainer: pl.Trainer) -> None:
         """Take what another run's evaluation knows of the same real images, instead of `on_fit_start`."""

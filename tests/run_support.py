@@ -46,7 +46,7 @@ QUIET = ("--evaluation.every_n_steps=0", "--image_grid.every_n_steps=0", "--scal
 @contextmanager
 def statistics_once() -> Iterator[None]:
     """Within it, the statistics of the same real images are computed once: they cost a second a run."""
-    scorers: dict[tuple[int, ...], ImageScorer] = {}
+    scorers: dict[tuple[float, ...], ImageScorer] = {}
 
     def once(distance: Callable[[torch.Tensor], float]) -> Callable[[torch.Tensor], float]:
         known: dict[tuple[int, int], float] = {}
@@ -60,7 +60,8 @@ def statistics_once() -> Iterator[None]:
         return of
 
     def scorer(classifier: Any, real: torch.Tensor, floor_images: torch.Tensor) -> ImageScorer:
-        key = (len(real), int(real.sum()), len(floor_images), int(floor_images.sum()))
+        weights = float(sum(parameter.double().sum() for parameter in classifier.parameters()))
+        key = (weights, len(real), int(real.sum()), len(floor_images), int(floor_images.sum()))
         if key not in scorers:
             scorers[key] = ImageScorer(classifier, real, floor_images)
             scorers[key].distance = once(scorers[key].distance)  # type: ignore[method-assign]

@@ -22,4 +22,4 @@ def test_a_test_leaves_the_environment_and_the_threads_as_they_were(pytester):
     """A rank of a trainer with DDP made the processes of later tests wait for others until their time was up."""
     pytester.makeconftest((Path(__file__).parent / "conftest.py").read_text(encoding="utf-8"))
     pytester.makepyfile(TWO_TESTS)
-    pytester.runpytest_subprocess().assert_outcomes(passed=2)
+    pytester.runpytest_inprocess().assert_outcomes(passed=2)

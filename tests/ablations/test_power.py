@@ -8,7 +8,7 @@ import pytest
 from gan.ablations.power import runs_needed, runs_to_decide, smallest_effect
 from gan.ablations.statistics import compare
 
-TIMES = 2000
+TIMES = 1000
 
 
 def test_the_power_is_the_predicted_one():

@@ -39,7 +39,7 @@ def test_a_verdict_follows_its_rule(expect, arm, baseline, verdict):
 @pytest.mark.parametrize("arms", [1, 4])
 def test_false_verdicts_are_at_most_nominal(n, rate, arms):
     """In a family of arms that are all like the baseline: one verdict of a difference in twenty families."""
-    rng, times = np.random.default_rng(n), 800
+    rng, times = np.random.default_rng(n), 400
     scores = np.exp(0.3 * rng.standard_normal((times, arms + 1, n)))
     scores[rng.random(scores.shape) < rate] = np.inf
     false = 0

@@ -121,7 +121,7 @@ def test_each_copy_is_its_single_run_in_float64(variant):
     check(variant, None, "64-true", 1e-9)
 
 
-@pytest.mark.parametrize("variant", some("MLPGAN", "R3GAN", "UpsamplingDCGAN", "WGAN"))
+@pytest.mark.parametrize("variant", some("MLPGAN", "DCGAN", "UpsamplingDCGAN", "WGAN"))
 def test_each_copy_is_its_single_run_in_float32_up_to_its_optimizer_s_rounding(variant):
     optimizer = EVERY[variant].defaults.discriminator_optimizer["name"]
     check(variant, None, "32-true", FLOAT32[optimizer])

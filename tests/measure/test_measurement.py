@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from run_support import real_statistics_once as real_statistics_once
 from support import calls, same, tiny, weights
 
 from gan.base.errors import UserError

@@ -95,7 +95,7 @@ def test_a_copy_is_an_ordinary_run_that_says_that_it_was_packed(variant, change,
     assert images(packed) == images(single)
 
 
-@pytest.mark.parametrize("variant", ["MLPGAN", "FullResolutionDCGAN"])
+@pytest.mark.parametrize("variant", ["MLPGAN", pytest.param("FullResolutionDCGAN", marks=pytest.mark.slow)])
 def test_copies_go_on_together_bit_for_bit_and_one_goes_on_alone(variant, tmp_path):
     straight = trained(tmp_path / "straight", 8, variant)
     for place in ("whole", "alone"):

@@ -13,6 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from gan.base.imports import cheap_imports
+
+with cheap_imports():  # as the command does
+    import pytorch_lightning  # noqa: F401
+
 MNIST_ROOT = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
 
 

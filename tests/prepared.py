@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from gan.base.imports import cheap_imports
+
 MODULES = ("gan.runs.training", "gan.runs.evaluate", "gan.runs.checkpoint", "gan.measure.measurement")
 # Hands code, arguments, folder, environment and output over to the server, passes signals on to the process that comes
 # of it, and ends with its exit code.
@@ -82,8 +84,9 @@ def _received(client: socket.socket) -> dict[str, Any]:
 
 def main() -> None:
     """Import, serve, and in a forked process run the code of a request."""
-    for module in MODULES:
-        __import__(module)
+    with cheap_imports():
+        for module in MODULES:
+            __import__(module)
     request = serve(sys.argv[1])
     os.chdir(request["folder"])
     os.environ.clear()

@@ -1,5 +1,6 @@
 """What is imported, by real processes: nothing that a command does not need."""
 
+import json
 import os
 import subprocess
 import sys

@@ -116,7 +116,7 @@ def some(*quick: str) -> list[Any]:
     return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in EVERY]
 
 
-@pytest.mark.parametrize("variant", some(*COVERING, "SNGAN", "ADA"))
+@pytest.mark.parametrize("variant", some(*COVERING, "ADA"))
 def test_each_copy_is_its_single_run_in_float64(variant):
     check(variant, None, "64-true", 1e-9)
 

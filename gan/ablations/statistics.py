@@ -2,8 +2,8 @@
 
 A score is positive and better when it is smaller, as a Fréchet distance is. Its spread is multiplicative, so intervals
 are taken on the logarithms: for three log-normal values Student's t on the logs covers 95 %, a percentile bootstrap of
-the mean 74 %. A failure is a score of infinity: a run that diverged, crashed or collapsed. It is never left out. Each
-function says what it does with failures.
+the mean 73 %. A failure is a score of infinity: a run that diverged, crashed or collapsed. Each function says what it
+does with failures.
 """
 
 import functools

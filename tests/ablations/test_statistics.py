@@ -1,5 +1,6 @@
 """Statistics on scores whose distribution is known: what is promised of them holds in simulations."""
 
+import itertools
 import math
 
 import numpy as np
@@ -37,6 +38,15 @@ def test_intervals_of_scores_cover_what_they_say(n, sigma):
     assert all(0 < i.low < i.value < i.high for i in found)
     ratios = [compare(a, b).ratio for a, b in zip(lognormal(1, n, sigma), lognormal(2, n, sigma), strict=True)]
     assert within(np.mean([i.low < 1 < i.high for i in ratios]), 0.95)
+
+
+def test_a_percentile_bootstrap_of_three_values_covers_far_less():
+    """What the intervals here are better than: 27 resamples of three values, of the mean."""
+    choices = np.array(list(itertools.product(range(3), repeat=3)))
+    means = lognormal(13, 3, 0.4, median=1.0, times=20_000)[:, choices].mean(axis=2)
+    low, high = np.quantile(means, [0.025, 0.975], axis=1, method="inverted_cdf")
+    truth = math.exp(0.4**2 / 2)
+    assert np.mean((low < truth) & (truth < high)) == pytest.approx(0.73, abs=0.013)  # four standard errors
 
 
 @pytest.mark.parametrize("n", [3, 5, 20])

@@ -20,7 +20,8 @@ from torch import nn
 
 from gan.parts.inits import glorot_uniform, truncated_normal
 from gan.parts.losses import LOSSES, minimax_generator, non_saturating_generator
-from gan.parts.networks.layers import SameConv2d, SameConvTranspose2d, keras_batch_norm
+from gan.parts.networks.convolutions import SameConv2d, SameConvTranspose2d
+from gan.parts.networks.layers import keras_batch_norm
 from gan.parts.networks.strided import StridedDiscriminator
 from gan.parts.optimizers import momentum_sgd, tensorflow_adam
 

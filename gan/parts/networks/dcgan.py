@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from gan.parts.networks.convolutions import Conv2d, ConvTranspose2d
 from gan.parts.networks.dropout import Dropout
 from gan.parts.networks.labels import LABELS, beside_image, beside_latent, check_classes, projected
 from gan.parts.networks.layers import (
@@ -66,7 +67,7 @@ class DCGANGenerator(nn.Module):
         self.project = nn.Linear(widths[-1], channels[0] * height * width, bias=bias)
         self.norms = nn.ModuleList(nn.BatchNorm2d(c) if batch else nn.Identity() for c in channels)
         self.deconvolutions = nn.ModuleList(
-            nn.ConvTranspose2d(c, d, 4, stride=2, padding=1, bias=bias or last)
+            ConvTranspose2d(c, d, 4, stride=2, padding=1, bias=bias or last)
             for c, d, last in zip(
                 channels, [*channels[1:], image_shape[0]], [False] * (len(channels) - 1) + [True], strict=True
             )
@@ -127,7 +128,7 @@ class DCGANDiscriminator(nn.Module):
         self.activation = resolve_activation(activation)
         self.dropout = Dropout(dropout, channels=True)
         self.convolutions = nn.ModuleList(
-            constrained(nn.Conv2d(c, d, 4, stride=2, padding=1), norm)
+            constrained(Conv2d(c, d, 4, stride=2, padding=1), norm)
             for c, d in zip([planes, *channels[:-1]], channels, strict=True)
         )
         self.norms = nn.ModuleList(

@@ -10,15 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from gan.base.errors import UserError
+from gan.parts.networks.convolutions import SameConv2d, SameConvTranspose2d
 from gan.parts.networks.dropout import Dropout
-from gan.parts.networks.layers import (
-    Activation,
-    SameConv2d,
-    SameConvTranspose2d,
-    check_sizes,
-    keras_batch_norm,
-    output_range,
-)
+from gan.parts.networks.layers import Activation, check_sizes, keras_batch_norm, output_range
 from gan.parts.networks.layers import activation as resolve_activation
 
 NORMS = {"batch": 1, "batch_everywhere": 0, "none": sys.maxsize}  # number of the first convolution that is normalised

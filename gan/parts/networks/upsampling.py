@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from gan.base.errors import UserError
-from gan.parts.networks.layers import Activation, UpsampledConv2d, check_sizes, keras_batch_norm, output_range
+from gan.parts.networks.convolutions import UpsampledConv2d
+from gan.parts.networks.layers import Activation, check_sizes, keras_batch_norm, output_range
 from gan.parts.networks.layers import activation as resolve_activation
 
 UPSAMPLINGS = 2  # 7 -> 14 -> 28

@@ -8,9 +8,6 @@ import torch
 
 from gan.parts.networks.layers import (
     MinibatchStdDev,
-    SameConv2d,
-    SameConvTranspose2d,
-    UpsampledConv2d,
     constrained,
     differs_in_inference,
     has_batch_statistics,
@@ -18,16 +15,6 @@ from gan.parts.networks.layers import (
     normalises_by_batch,
 )
 from gan.variants import VARIANTS
-
-
-@pytest.mark.parametrize("size", [4, 7])
-def test_biases_are_added_once(size):
-    for layer in (SameConv2d(3, 2, 5, stride=2), SameConvTranspose2d(3, 2, 5, 2, (size, size))):
-        images = torch.randn(2, 3, *([size] * 2 if isinstance(layer, SameConv2d) else [-(-size // 2)] * 2))
-        without = layer(images)
-        with torch.no_grad():
-            layer.bias += torch.tensor([1.0, -2.0])
-        torch.testing.assert_close(layer(images) - without, torch.ones_like(without) * layer.bias.new([[[1]], [[-2]]]))
 
 
 @pytest.mark.parametrize("reloaded", [False, True])
@@ -49,18 +36,6 @@ def test_debiased_moving_statistics_are_averages_of_the_batches_seen(reloaded):
     before = layer.running_mean.clone()
     layer.eval()(images)
     assert torch.equal(layer.running_mean, before)
-
-
-def test_upsampled_convolution_is_an_upsampling_and_a_convolution():
-    layer = UpsampledConv2d(3, 4).double()
-    images = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
-    plain = torch.nn.functional.interpolate(images, scale_factor=2, mode="nearest")
-    plain = torch.nn.functional.conv2d(plain, layer.weight, layer.bias, padding=2)
-    torch.testing.assert_close(layer(images), plain)
-    direction = torch.randn_like(plain)
-    inputs = (images, layer.weight, layer.bias)
-    ours, theirs = (torch.autograd.grad((y * direction).sum(), inputs) for y in (layer(images), plain))
-    torch.testing.assert_close(ours, theirs)
 
 
 def shapes_of(module, layers):

@@ -1,6 +1,8 @@
 """The recipe: every value of a GAN system that an ablation may change, as plain frozen data that checks itself."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -120,6 +122,11 @@ class Recipe:
         """Return all values as dicts, lists, strings, numbers, booleans and None, for YAML, JSON and checkpoints."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {n: dataclasses.asdict(v) if isinstance(v, Balance) else thawed(v) for n, v in values.items()}
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits, which are the same for two recipes if all their values are."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
 
     def merged(self, change: Mapping[str, Any]) -> "Recipe":
         """Return this recipe with a diff laid over it: `MLPGAN.defaults.merged({"prior": "uniform"})`.

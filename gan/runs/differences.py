@@ -1,7 +1,10 @@
-"""What differs between configurations: flat keys with their values. Torch is not needed."""
+"""What differs between configurations, and of a recipe from its class's: flat keys with their values."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # torch is not needed
+    from gan.engine.game import AdversarialModule
 
 OWN = ("run", "pythonpath", "format")  # a run's place, and how its file is written: not what is trained
 
@@ -25,6 +28,13 @@ def differences(trees: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     keys = dict.fromkeys(key for values in every for key in values)
     found = {key: [values.get(key) for values in every] for key in keys}
     return {key: values for key, values in found.items() if any(not _same(value, values[0]) for value in values)}
+
+
+def about(module: "AdversarialModule") -> dict[str, Any]:
+    """Return what a row says of a system: variant, digest of the recipe, and what differs from the class's values."""
+    trees = [type(module).defaults.to_dict(), module.recipe.to_dict()]
+    differs = {key: values[1] for key, values in differences(trees).items()}
+    return {"variant": type(module).__name__, "recipe": module.recipe.digest, "differs": differs}
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -9,15 +9,20 @@ from gan.base.notes import say
 from gan.data.datamodule import ImageDataModule
 from gan.engine.game import AdversarialModule
 from gan.engine.players import PLAYERS
-from gan.runs.threads import Threads
+from gan.runs.computing import Computing
 
 
 def introduce(
-    trainer: pl.Trainer, module: AdversarialModule, data: ImageDataModule, threads: Threads, directory: Path
+    trainer: pl.Trainer,
+    module: AdversarialModule,
+    data: ImageDataModule,
+    computing: Computing,
+    directory: Path,
 ) -> None:
     """Print the run's directory, data, networks and device."""
     loaded, shape = data.loaded, "x".join(map(str, data.image_shape))
     counts = [sum(p.numel() for p in module.players[name].parameters()) for name in reversed(PLAYERS)]
+    threads, precision = computing
     device = trainer.strategy.root_device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     several = f"{trainer.world_size} processes of " if trainer.world_size > 1 else ""
@@ -28,4 +33,5 @@ def introduce(
         f"networks  {type(module).__name__}: D {counts[0]:,} parameters, G {counts[1]:,}; "
         f"batches of {module.recipe.batch_size}"
     )
-    say(f"computes  on {name}, {several}{threads.number} {unit} ({threads.why}), precision {trainer.precision}")
+    why = f" ({precision.why})" if precision.why.startswith("auto") else ""
+    say(f"computes  on {name}, {several}{threads.number} {unit} ({threads.why}), precision {trainer.precision}{why}")

@@ -24,6 +24,7 @@ from gan.runs.callbacks.hyperparameters import Hyperparameters
 from gan.runs.callbacks.interrupt import Interrupt, seconds
 from gan.runs.callbacks.progress import Progress
 from gan.runs.callbacks.recording import Recording
+from gan.runs.computing import Computing, resolved
 from gan.runs.config import Part, read_config
 from gan.runs.ending import end_of, told
 from gan.runs.fit import Outcome
@@ -31,13 +32,14 @@ from gan.runs.introduction import introduce
 from gan.runs.owner import owned, refuse_owned
 from gan.runs.pins import recorded_images, refuse_other_images
 from gan.runs.plan import CALLBACKS, Plan, imported, plan
+from gan.runs.precision import precision_of
 from gan.runs.process import as_in_a_process_of_its_own
 from gan.runs.reader import Run, read_run
 from gan.runs.resuming import done_already, ended, fixed, lacks_report, refuse_other
 from gan.runs.status import Life, read_status
-from gan.runs.threads import Threads, Using, say_if_other, threads_of
+from gan.runs.threads import Using, say_if_other, threads_of
 from gan.runs.trainer import build_trainer, checked
-from gan.runs.training import Built, OnlyTheEnd, close, content_of, fitted, record, recorded_plan, resolved
+from gan.runs.training import Built, OnlyTheEnd, close, content_of, fitted, record, recorded_plan
 from gan.runs.unusable import leave_to_the_run
 from gan.runs.world import processes
 
@@ -52,7 +54,7 @@ class Packed(NamedTuple):
     pack: Pack
     data: ImageDataModule
     members: list[Member]
-    threads: Threads
+    computing: Computing
 
 
 def start_copies(sources: Sequence[Part], count: int, overwrite: bool, resume: bool, alone: bool) -> Outcome:
@@ -76,7 +78,7 @@ def start_copies(sources: Sequence[Part], count: int, overwrite: bool, resume: b
         with ExitStack() as owners:
             for directory in directories:
                 owners.enter_context(owned(directory))
-            plans = [resolved(whole, made.data, made.threads) for whole in plans]
+            plans = [resolved(whole, made.data, made.computing) for whole in plans]
             for directory, whole in zip(directories, plans, strict=True):
                 run_directory.create(directory, whole.tree, overwrite)
             return _train(made, plans, directories, [])
@@ -124,7 +126,8 @@ def _refuse_what_watches_one_run(tree: Mapping[str, Any]) -> None:
 
 def _build(plans: Sequence[Plan], directories: Sequence[Path], contents: Sequence[Mapping[str, Any]]) -> Packed:
     """Return what the pack is trained with. Each copy is made after seeding, and has its weights if it goes on."""
-    tree, first_step = plans[0].tree, contents[0]["global_step"] if contents else None
+    tree, precision = plans[0].tree, precision_of(plans[0], len(plans))
+    first_step = contents[0]["global_step"] if contents else None
     _refuse_what_watches_one_run(tree)
     refuse_unpackable(plans[0].recipe)
     data = ImageDataModule(**tree["data"])
@@ -133,7 +136,7 @@ def _build(plans: Sequence[Plan], directories: Sequence[Path], contents: Sequenc
         pl.seed_everything(whole.tree["seed_everything"], workers=True, verbose=False)
         module = whole.variant(whole.recipe, data.image_shape, data.num_classes, whole.tree["seeds"])
         own: list[Any] = [*(callback(**tree[section]) for section, callback in CALLBACKS.items()), Hyperparameters()]
-        arguments = checked(tree["trainer"], directory, first_step)
+        arguments = checked(tree["trainer"] | {"precision": precision.name}, directory, first_step)
         trainer = CopyTrainer(number, len(plans), directory, _loggers(arguments), own)
         members.append(Member(module, trainer, Life(directory), own))
     for member, content, directory in zip(members, contents, directories, strict=False):
@@ -142,8 +145,8 @@ def _build(plans: Sequence[Plan], directories: Sequence[Path], contents: Sequenc
     interrupt = Interrupt(limit)
     mine = [Copies(members), interrupt, *([Progress()] if bar else [])]
     main = build_trainer(arguments | {"logger": False}, mine, directories[0])
-    threads = threads_of(tree["threads"], members[0].module, main, len(members))
-    main.callbacks.append(Using(threads.number))  # type: ignore[attr-defined]
+    computing = Computing(threads_of(tree["threads"], members[0].module, main, len(members)), precision)
+    main.callbacks.append(Using(computing.threads.number))  # type: ignore[attr-defined]
     leave_to_the_run(main, directories[0])
     for member in members:
         member.trainer.of(main)
@@ -154,7 +157,7 @@ def _build(plans: Sequence[Plan], directories: Sequence[Path], contents: Sequenc
         check_loops(content, main.fit_loop.state_dict(), str(directory))
     data.prepare_data()
     data.setup()
-    return Packed(main, pack, data, members, threads)
+    return Packed(main, pack, data, members, computing)
 
 
 def _loggers(arguments: Mapping[str, Any]) -> list[Any]:
@@ -230,20 +233,21 @@ def _go_on(directories: Sequence[Path], plans: Sequence[Plan], allow_import: Col
             raise UserError("copies: another process went on with one of them meanwhile; give the command again")
         for directory in directories:
             refuse_other_images(recorded_images(Run(directory)), made.data.loaded, made.data.root, str(directory))
-        return _train(made, [resolved(whole, made.data, made.threads) for whole in plans], directories, checkpoints)
+        return _train(made, [resolved(whole, made.data, made.computing) for whole in plans], directories, checkpoints)
 
 
 def _train(made: Packed, plans: Sequence[Plan], directories: Sequence[Path], checkpoints: Sequence[Path]) -> Outcome:
     for number, (member, whole, directory) in enumerate(zip(made.members, plans, directories, strict=True)):
-        built = Built(member.trainer, member.module, made.data, made.threads)
+        built = Built(member.trainer, member.module, made.data, made.computing)
         resumed = checkpoints[number] if checkpoints else None
         recording = Recording(member.life, partial(record, built, whole.tree, directory, resumed), fixed(whole.tree))
         member.own.insert(0, recording)
         member.trainer.callbacks.insert(0, recording)
-    introduce(made.trainer, made.members[0].module, made.data, made.threads, directories[0].parent)
+    first = made.members[0].module
+    introduce(made.trainer, first, made.data, made.computing, directories[0].parent)
     say(f"copies    {', '.join(directory.name for directory in directories)}")
     for directory in directories:
-        say_if_other(Run(directory), made.threads.number)
+        say_if_other(Run(directory), made.computing.threads.number)
     copies = next(c for c in made.trainer.callbacks if isinstance(c, Copies))  # type: ignore[attr-defined]
     status = "failed"
     with ExitStack() as runs:

@@ -86,7 +86,8 @@ def check_trainer(settings: dict[str, Any]) -> None:
             raise UserError(f"trainer.{name} has no effect here; {advice}")
     if str(settings.get("precision", "32")) not in PRECISIONS:
         raise UserError(
-            f"trainer.precision: {settings['precision']!r} does not work here; allowed: 32-true, bf16-mixed, 16-mixed"
+            f"trainer.precision: {settings['precision']!r} does not work here; allowed: auto, 32-true, bf16-mixed, "
+            "16-mixed"
         )
     if settings.get("default_root_dir") is not None:
         raise UserError("trainer.default_root_dir: a run writes into its own directory; give --run DIR")

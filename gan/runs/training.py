@@ -26,6 +26,7 @@ from gan.runs.callbacks.interrupt import Interrupt, seconds
 from gan.runs.callbacks.progress import Progress
 from gan.runs.callbacks.recording import Recording
 from gan.runs.checkpoint import find_checkpoint, read_checkpoint, refuse_foreign
+from gan.runs.computing import Computing, resolved
 from gan.runs.config import Part, read_config
 from gan.runs.ending import end_of, told
 from gan.runs.fit import Outcome
@@ -33,6 +34,7 @@ from gan.runs.introduction import introduce
 from gan.runs.owner import owned, refuse_owned
 from gan.runs.pins import recorded_images, refuse_other_images, refuse_useless_root, with_recorded_source
 from gan.runs.plan import CALLBACKS, Plan, imported, plan
+from gan.runs.precision import precision_of
 from gan.runs.process import as_in_a_process_of_its_own
 from gan.runs.provenance import provenance
 from gan.runs.ranks import Ranks
@@ -40,7 +42,7 @@ from gan.runs.reader import Run, read_run
 from gan.runs.resuming import done_already, ended, fixed, lacks_report, refuse_edited, refuse_other
 from gan.runs.small import say_if_too_small
 from gan.runs.status import Life, read_status
-from gan.runs.threads import Threads, Using, say_if_other, threads_of
+from gan.runs.threads import Using, say_if_other, threads_of
 from gan.runs.trainer import build_trainer, checked
 from gan.runs.trust import refuse_foreign_code, refuse_links
 from gan.runs.unusable import leave_to_the_run, refuse_unusable
@@ -61,7 +63,7 @@ class Built(NamedTuple):
     trainer: pl.Trainer
     model: AdversarialModule
     data: ImageDataModule
-    threads: Threads
+    computing: Computing
 
 
 class OnlyTheEnd(_FitLoop):
@@ -92,7 +94,7 @@ def start(sources: Sequence[Part], overwrite: bool, resume: bool = False, alone:
         built = _build(whole, directory, first_step=None)
         with _owned(built, directory):
             if built.trainer.is_global_zero:
-                whole = resolved(whole, built.data, built.threads)
+                whole = resolved(whole, built.data, built.computing)
                 run_directory.create(directory, whole.tree, overwrite)
             return _train(built, whole, directory, checkpoint=None)
 
@@ -161,7 +163,7 @@ def _go_on(
         if built.trainer.is_global_zero:
             data = built.data
             refuse_other_images(recorded_images(Run(directory)), data.loaded, data.root, str(directory))
-            whole = resolved(whole, data, built.threads)
+            whole = resolved(whole, built.data, built.computing)
         return _train(built, whole, directory, checkpoint)
 
 
@@ -188,15 +190,10 @@ def _owned(built: Built, directory: Path) -> AbstractContextManager[None]:
     return owned(directory) if built.trainer.is_global_zero else nullcontext()
 
 
-def resolved(whole: Plan, data: ImageDataModule, threads: Threads) -> Plan:
-    """Return the plan with the place of the images that were read, and with the threads, so that both stay so."""
-    return replace(whole, tree=whole.tree | {"data": data.pinned, "threads": threads.number})
-
-
 def _build(whole: Plan, directory: Path, first_step: int | None) -> Built:
     """Return trainer, model and data of a plan, made after seeding. The data are read, and nothing is written."""
-    tree = whole.tree
-    arguments = checked(tree["trainer"], directory, first_step)
+    tree, precision = whole.tree, precision_of(whole)
+    arguments = checked(tree["trainer"] | {"precision": precision.name}, directory, first_step)
     refuse_unusable(arguments)
     callbacks: list[pl.Callback] = [callback(**tree[section]) for section, callback in CALLBACKS.items()]
     callbacks += [Ranks(), Hyperparameters(), Interrupt(seconds(arguments.pop("max_time", None)))]
@@ -206,14 +203,14 @@ def _build(whole: Plan, directory: Path, first_step: int | None) -> Built:
     data = ImageDataModule(**tree["data"])
     model = whole.variant(whole.recipe, data.image_shape, data.num_classes, tree["seeds"])
     trainer = build_trainer(arguments, callbacks, directory)
-    threads = threads_of(tree["threads"], model, trainer)
-    trainer.callbacks.append(Using(threads.number))  # type: ignore[attr-defined]
+    computing = Computing(threads_of(tree["threads"], model, trainer), precision)
+    trainer.callbacks.append(Using(computing.threads.number))  # type: ignore[attr-defined]
     leave_to_the_run(trainer, directory)
     refuse_for_trainer(trainer, model, whole.recipe)  # before anything is launched, read or written
     if trainer.is_global_zero:  # so mistakes show early; Lightning prepares the data for other processes, once a node
         data.prepare_data()
         data.setup()
-    return Built(trainer, model, data, threads)
+    return Built(trainer, model, data, computing)
 
 
 def _train(run: Built, whole: Plan, directory: Path, checkpoint: Path | None) -> Outcome:
@@ -223,8 +220,8 @@ def _train(run: Built, whole: Plan, directory: Path, checkpoint: Path | None) ->
     trainer.callbacks.insert(0, recording)  # type: ignore[attr-defined]
     recording.hide_loggers(trainer)
     if trainer.is_global_zero:
-        introduce(trainer, run.model, run.data, run.threads, directory)
-        say_if_other(Run(directory), run.threads.number)
+        introduce(trainer, run.model, run.data, run.computing, directory)
+        say_if_other(Run(directory), run.computing.threads.number)
     if trainer.world_size > 1:
         say_if_too_small(run.model)
     ranks = next(c for c in trainer.callbacks if isinstance(c, Ranks))  # type: ignore[attr-defined]

@@ -147,8 +147,11 @@ def test_a_misspelt_key_is_refused_with_the_nearest_valid_one(flags, named, near
         (["--trainer.default_root_dir=elsewhere"], "--run"),
         (["--trainer.gradient_clip_val=1"], "gradient_clip_val"),
         (["--trainer.accumulate_grad_batches=2"], "accumulate_grad_batches"),
-        *[([f"--trainer.precision={name}"], "allowed: 32-true") for name in ("bf16-true", "16-true", "64", "64-true")],
-        (["--trainer.precision=transformer-engine"], "allowed: 32-true"),
+        *[
+            ([f"--trainer.precision={name}"], "allowed: auto, 32-true")
+            for name in ("bf16-true", "16-true", "64", "64-true")
+        ],
+        (["--trainer.precision=transformer-engine"], "allowed: auto, 32-true"),
         (["--trainer.log_every_n_steps=7"], "--scalars.every_n_steps"),
         (["--trainer.val_check_interval=5"], "--evaluation.every_n_steps"),
         (["--trainer.check_val_every_n_epoch=1"], "--evaluation.every_n_steps"),

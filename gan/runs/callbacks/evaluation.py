@@ -14,6 +14,7 @@ from gan.engine.game import AdversarialModule
 from gan.measure.extractors import evaluator_of, not_measured
 from gan.measure.measurement import Measurement, to_json
 from gan.runs.callbacks.clock import due, run_directory, stopped, write
+from gan.runs.differences import about
 from gan.runs.directory import METRICS
 from gan.runs.provenance import commit
 from gan.runs.status import phase
@@ -107,6 +108,8 @@ class Evaluation(pl.Callback):
                 "images_seen": module.images_seen,
                 "seed": module.run_seed,
                 "commit": commit(),
+                **about(module),
+                "training_precision": str(trainer.precision),
                 **({"copies": trainer.copies} if hasattr(trainer, "copies") else {}),  # trained by one program
                 **measurement.row(sampler, *seen),
             }

@@ -42,6 +42,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic pro
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import gpu_check_copies as copies  # noqa: E402
 import gpu_check_parts as parts  # noqa: E402
 import pytorch_lightning as pl  # noqa: E402
 import torch  # noqa: E402
@@ -171,6 +172,7 @@ PARTS: dict[str, tuple[Callable[[Check], Iterator[Job]], float]] = {
     "syncs": (of(parts.syncs_part, *parts.PRECISIONS), 0.06),
     "one_process": (of(parts.one_process_part, "32-true"), 0.06),
     "two_processes": (two_processes, 0.11),
+    "copies": (copies.jobs, 0.25),
 }
 
 

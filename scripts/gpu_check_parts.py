@@ -7,6 +7,7 @@ outputs         scalars, grids, evaluation and checkpoints; a CPU loads what was
 syncs           how often the host waits for the device inside a step
 one_process     DDP with one process, NCCL on a GPU: the weights of a run without DDP
 two_processes   DDP with two processes on the one device, through gloo: equal weights, noise of their own
+copies          packed runs beside single ones: gpu_check_copies.py
 """
 
 import contextlib
@@ -139,11 +140,15 @@ def shrunk(choice: dict[str, Any]) -> dict[str, Any]:
 def make(check: Check, variant: str, seed: int = 1) -> AdversarialModule:
     """A variant with its own recipe, or a tiny one if quick; made on the CPU, so with the same weights everywhere."""
     torch.manual_seed(seed)
+    return VARIANTS[variant](VARIANTS[variant].defaults.merged(change(check, variant)))
+
+
+def change(check: Check, variant: str) -> dict[str, Any]:
+    """What makes a recipe tiny, if quick."""
+    if not check.quick:
+        return {}
     recipe = VARIANTS[variant].defaults
-    if check.quick:
-        tiny = {player: shrunk(getattr(recipe, player)) for player in ("generator", "discriminator")}
-        recipe = recipe.merged({**tiny, "batch_size": 8})
-    return VARIANTS[variant](recipe)
+    return {"batch_size": 8, **{player: shrunk(getattr(recipe, player)) for player in ("generator", "discriminator")}}
 
 
 def train(check: Check, module: AdversarialModule, steps: int, *callbacks: pl.Callback, **settings: Any) -> pl.Trainer:

@@ -48,7 +48,7 @@ def test_the_rehearsal_passes(tmp_path):
     assert "0 of " in said
     content = json.loads(out.read_text())
     assert {row["part"] for row in content["rows"]} == {
-        *("train", "losses", "resume", "outputs", "syncs", "one_process", "two_processes")
+        *("train", "losses", "resume", "outputs", "syncs", "one_process", "two_processes", "copies")
     }
     assert all(row["result"] in ("pass", "n/a") for row in content["rows"]), content["rows"]
     assert {part for part, result in results(out) if result != "pass"} == {"train", "losses", "resume", "syncs"}

@@ -12,6 +12,7 @@ from gan.runs.config import KEYS, canonical, laid_over
 from gan.runs.yaml_files import parse_value
 
 TEXTS = ("run", "data.root", "data.fonts", "data.test")  # stay text: a folder may be called 2024
+SHORT = {"logger": "trainer.logger"}
 
 
 @dataclass
@@ -33,6 +34,7 @@ def parse_flags(arguments: Sequence[str], words: Sequence[str] = (), switches: S
         if not word.startswith("--") or word == "--":
             raise UserError(f"{word!r} is not a flag; flags are --key=value, for example --model.recipe.prior=uniform")
         name, given, value = word[2:].partition("=")
+        name = SHORT.get(name, name)
         key = name.split(".")[0]
         if name in switches:
             if given:

@@ -15,6 +15,7 @@ Train a GAN. Later configs and flags win, key by key; null removes a key. Values
 {data_sets}
   --data.root=DIR                   where the images are; also .source, .split
   --trainer.max_steps=N             generator updates; any argument of Lightning's Trainer
+  --logger=csv|tensorboard|wandb    where the curves go, for --trainer.logger (default tensorboard)
   --evaluation.every_n_steps=N      also .num_samples; 0 turns evaluation off
   --checkpoints.every_n_steps=N     also .milestones=[1000,5000]
   --image_grid.every_n_steps=N      also .num_images

@@ -23,6 +23,7 @@ KEYS = ("model", *SECTIONS, "seed_everything", "threads", "run")
 RECORDED = ("format", "pythonpath")
 TEXTS = ("run", "pythonpath")
 MAX_THREADS = 1024
+LOGGERS = {"tensorboard": "TensorBoardLogger", "csv": "CSVLogger", "wandb": "WandbLogger"}  # trainer.logger for short
 DATA_ARGUMENTS = ("name", "root", "source", "split")  # of ImageDataModule; other keys of `data` belong to the data set
 
 
@@ -106,6 +107,8 @@ def canonical(tree: Mapping[str, Any], where: str, keys: Collection[str] = KEYS)
             if key == "seeds":
                 Seeds.checked(value)
             result[key] = _canonical_data(value, where) if key == "data" else value
+            if key == "trainer" and isinstance(value.get("logger"), str):
+                value["logger"] = LOGGERS.get(value["logger"], value["logger"])
         else:
             check_keys({key: value}, keys, "", where)
             result[key] = value

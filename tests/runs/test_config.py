@@ -279,6 +279,11 @@ def test_the_sections_known_without_torch_are_those_of_the_classes():
     )
 
 
+@pytest.mark.parametrize("words", [["--logger", "csv"], ["--trainer.logger=csv"], ["--trainer.logger=CSVLogger"]])
+def test_a_logger_has_a_short_name(words):
+    assert parse_flags(words).tree == {"trainer": {"logger": "CSVLogger"}}
+
+
 def test_a_data_set_s_own_parameters_are_keys_of_data():
     flags = parse_flags(["--data.name=mylab.data.Blobs", "--data.blobs=8"])
     assert flags.tree["data"] == {"name": {"name": "mylab.data.Blobs", "blobs": 8}}

@@ -67,7 +67,7 @@ def test_the_precision_is_recorded_in_the_run_and_in_its_rows_and_kept(tmp_path,
 def test_a_row_says_what_was_trained_and_what_differs_from_the_class(tmp_path):
     gan.fit(
         **{"model": "MLPGAN", "recipe": tiny_change("MLPGAN") | {"prior": "uniform"}, "run": tmp_path / "run"},
-        trainer={"max_steps": 1, "accelerator": "cpu", "enable_progress_bar": False, "logger": "CSVLogger"},
+        trainer={"max_steps": 1, "accelerator": "cpu", "enable_progress_bar": False, "logger": "csv"},
         **{"evaluation": {"every_n_steps": 1, "num_samples": 50}, "image_grid": {"every_n_steps": 0}},
         data={"source": "embedded"},
     )

@@ -80,9 +80,11 @@ def child(kind: str, options: argparse.Namespace, system: str, threads: int, pre
     return json.loads(_output([sys.executable, "-W", "ignore", __file__, *words], environment).splitlines()[-1])
 
 
-def peer(command: str) -> float:
-    """Return the milliseconds of a step that another program prints."""
-    found = re.findall(r"ms/step\D*([\d.]+)", _output(shlex.split(command), dict(os.environ)))
+def peer(command: str, threads: int) -> float:
+    """Return the milliseconds of a step that another program prints. It may use as many cores as ours has threads."""
+    cores = sorted(os.sched_getaffinity(0))[:threads]
+    words = ["taskset", "--cpu-list", ",".join(map(str, cores)), *shlex.split(command)]
+    found = re.findall(r"ms/step\D*([\d.]+)", _output(words, dict(os.environ)))
     if not found:
         sys.exit(f"--peer: {command}: prints no `ms/step NUMBER`")
     return float(found[-1])
@@ -105,7 +107,7 @@ def row(options: argparse.Namespace, system: str, threads: int, precision: str) 
             if kind == "bare":  # all points of the curve together then take as long as the bare loop does
                 window = max(1, round(options.seconds * 1e3 / POINTS / found["bare"][-1]["ms"]))
         if system in options.peer:
-            found["peer"].append({"ms": peer(options.peer[system])})
+            found["peer"].append({"ms": peer(options.peer[system], threads)})
     middle = {kind: statistics.median(one["ms"] for one in found[kind]) for kind in ("bare", "fit")}
     limits = statistics.median(one["limit_ms"] for one in found["limit"])
     pairs = zip(found["fit"], found["bare"], strict=True)

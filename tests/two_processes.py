@@ -42,7 +42,8 @@ class Watch(pl.Callback):
     """What this process drew and saw, the gradients before every update, and the weights after every batch."""
 
     def __init__(self) -> None:
-        self.told: dict[str, Any] = {"latents": [], "masks": [], "images": [], "weights": [], "gradients": []}
+        self.told: dict[str, Any] = {"latents": [], "masks": [], "images": [], "gradients": []}
+        self.told |= {"weights": [], "buffers": []}
 
     def on_train_start(self, trainer: Any, module: Any) -> None:
         self.told["before"] = {name: tensor.clone() for name, tensor in module.state_dict().items()}
@@ -61,6 +62,7 @@ class Watch(pl.Callback):
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.told["images"].append([tensor.clone() for tensor in batch])
         self.told["weights"].append({name: p.detach().clone() for name, p in module.named_parameters()})
+        self.told["buffers"].append({name: b.clone() for name, b in module.named_buffers()})
         # what torch's own dropout would draw now
         self.told["global"] = torch.rand(3, generator=torch.Generator().set_state(torch.get_rng_state()))
 

@@ -177,6 +177,8 @@ class AdversarialModule(Objectives):
         if together:  # both gradients were taken at the same weights
             self._step("discriminator")  # D first, since G's step moves the clock that schedules follow
             self._step("generator")
+        if self.trainer.world_size > 1:
+            self._share_statistics()
         outcome = Outcome(updated=tuple(n for n, has in turn._asdict().items() if has), scalars=scalars)
         outcome["scalars"] = self._each(partial(self._ended, outcome["updated"]), scalars)
         return outcome
@@ -229,6 +231,18 @@ class AdversarialModule(Objectives):
             player.move_averages(self.recipe.number("ema_decay", now))
         if name == "discriminator" and (bound := self.recipe.number("weight_clip", now)):
             player.clip(bound)
+
+    @torch.no_grad()
+    def _share_statistics(self) -> None:
+        """Set batch norm's moving statistics to their means over the processes, so that all have those of the batch.
+
+        DDP would copy the first process's, but does so no more after the first step of a manual optimization.
+        """
+        moving = [b for norm in batch_norms(self) for b in (norm.running_mean, norm.running_var) if b is not None]
+        if moving:
+            shared = self.trainer.strategy.reduce(torch.cat(moving), reduce_op="mean")
+            for own, mean in zip(moving, shared.split([len(b) for b in moving]), strict=True):
+                own.copy_(mean)
 
     def _received(self, batch: tuple[Tensor, Labels]) -> tuple[Tensor, Labels]:
         """Return scaled real images, and labels. Losses with a schedule are set to their values at this step."""

@@ -65,6 +65,17 @@ def test_weights_are_equal_and_the_clock_is_one(ranks):
             assert all(torch.equal(a[name], b[name]) for name in a), case
 
 
+def test_moving_statistics_are_those_of_the_whole_batch(ranks):
+    """They are in checkpoints, in the generator that is measured, and in what a frozen D computes."""
+    shared = set()
+    for case, (first, second) in pairs(ranks).items():
+        for a, b in zip(first["buffers"], second["buffers"], strict=True):
+            assert all(torch.equal(a[name], b[name]) for name in a), case
+            shared |= {name for name in a if not torch.equal(a[name], first["before"].get(name, a[name]))}
+    for network in ("generator", "discriminator", "average"):
+        assert any(name.startswith(network) and name.endswith("running_var") for name in shared), network
+
+
 def test_noise_and_masks_differ(ranks):
     for case, (first, second) in pairs(ranks).items():
         assert first["latents"]

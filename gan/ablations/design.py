@@ -61,6 +61,12 @@ class Manifest:
     keep: str = KEEP[0]
     origin: Origin = field(default=Origin("manifest"), compare=False, repr=False)
 
+    @property
+    def configs(self) -> tuple[str, ...]:
+        """The config files, or names of shipped ones, that all arms begin with."""
+        config = self.base.get("config", ())
+        return (config,) if isinstance(config, str) else tuple(config)
+
     def to_tree(self) -> dict[str, Any]:
         """Return the resolved manifest as plain values, which `read_manifest` reads as the same manifest."""
         arms = {

@@ -206,11 +206,17 @@ class _Reader:
 
 
 def seeds_of(value: Any) -> tuple[int, ...]:
-    """Return the seeds that a list of numbers, or a text such as `1-3`, names. UserError for anything else."""
+    """Return the seeds that a list of numbers, or a text such as `1-3` or `1,2,7-9`, names."""
+    wrong = f"seeds must be a text such as 1-5, or a list of different numbers, got {value!r}"
     if isinstance(value, str):
-        first, _, last = value.partition("-")
-        if first.strip().isdecimal() and last.strip().isdecimal() and int(last) - int(first) < MOST_SEEDS:
-            value = list(range(int(first), int(last) + 1))
+        seeds: list[Any] = []
+        for part in value.split(","):
+            first, _, last = (word.strip() for word in part.partition("-"))
+            last = last or first
+            if not (first.isdecimal() and last.isdecimal() and int(last) - int(first) < MOST_SEEDS):
+                raise UserError(wrong)
+            seeds += range(int(first), int(last) + 1)
+        value = seeds
     if not isinstance(value, list | tuple) or not value or len(set(map(repr, value))) < len(value):
-        raise UserError(f"seeds must be a text such as 1-5, or a list of different numbers, got {value!r}")
+        raise UserError(wrong)
     return tuple(whole(seed, "seeds", most=MAX_SEED) for seed in value)

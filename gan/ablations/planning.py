@@ -96,12 +96,6 @@ def given_of(manifest: Manifest, overrides: Mapping[str, Any]) -> dict[str, Any]
     return given
 
 
-def configs_of(manifest: Manifest) -> tuple[str, ...]:
-    """Return the configs that all arms begin with."""
-    config = manifest.base.get("config", ())
-    return (config,) if isinstance(config, str) else tuple(config)
-
-
 def _nested(key: str, value: Any) -> dict[str, Any]:
     """Return {a: {b: value}} for the key `a.b` of `gan fit`, and {model: {recipe: …}} for a field of the recipe."""
     path = key.split(".")
@@ -129,7 +123,7 @@ def _checked(manifest: Manifest, name: str, overrides: Mapping[str, Any], builde
 
 def _built(manifest: Manifest, overrides: Mapping[str, Any], builder: Any) -> tuple[dict[str, Any], str]:
     where = manifest.origin.file
-    sources = parts(configs_of(manifest), {})[:-1]
+    sources = parts(manifest.configs, {})[:-1]
     return builder.built([*sources, Part(where, given_of(manifest, overrides), name=manifest.name)])
 
 
@@ -187,7 +181,7 @@ def _task(
         arm=point.arm,
         seeds=seeds,
         directory=directory,
-        config=configs_of(manifest),
+        config=manifest.configs,
         given=given,
         claim=place.parent / CLAIMS / digest,
         keep=manifest.keep,

@@ -1,23 +1,30 @@
 """`gan sweep` makes the runs of a manifest."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from gan.ablations.design import FILE, Manifest, Origin
 from gan.ablations.manifest import ablations, manifest_of, read_manifest, seeds_of
+from gan.ablations.standing import STATES, counts, standings
 from gan.base import cores
 from gan.base.errors import UserError, whole
 from gan.base.paths import absolute
 from gan.cli.flags import Flags, parse_flags
 from gan.cli.help import SWEEP_HELP
+from gan.cli.lines import lines
+from gan.cli.table import table
 from gan.runs.config import canonical, composed, laid_over, parts
 from gan.runs.yaml_files import parse_value
 
 EXECUTORS = ("local", "slurm", "ray")
 WORDS = ("config", "allow-import", "grid", "seeds", "name", "runs", "budget", "shard", "executor", "set")
 NUMBERS = ("workers", "per-gpu", "hangs-after")
+SIGMAS = (0.1, 0.2, 0.4)
+NOTE = 100  # characters of why a run failed; its log has all
 SWITCHES = ("dry-run", "print-commands", "status", "retry-failed", "packed")
 
 
@@ -150,48 +157,98 @@ def _steps(base: dict[str, Any]) -> int:
 
 
 def _status(place: Path) -> int:
-    from gan.ablations.standing import print_standing
-
-    return print_standing(place)
+    """Print how many runs of each arm are in each state, and what is to be said of single ones."""
+    if not (place / FILE).is_file():
+        raise UserError(f"{place}: no sweep has begun there (it has no {FILE})")
+    found = standings(read_manifest(place), place)
+    every = counts(found)
+    states = [state for state in (*STATES, "unreadable") if any(count[state] for count in every.values())]
+    total = Counter(standing.state for standing in found)
+    lines = [(arm, *(str(count[state] or "") for state in states)) for arm, count in every.items()]
+    print(table([("arm", *states), *lines, ("all", *(str(total[state]) for state in states))]))
+    for standing in found:
+        if standing.state not in ("finished", "waiting"):
+            step = "" if standing.step is None else f" at {standing.step}"
+            note = f" ({shorten(standing.note, NOTE, placeholder=' …')})" if standing.note else ""
+            print(f"{standing.run}: {standing.state}{step}{note}")
+    return 0
 
 
 def _carry_out(given: _Words, manifest: Manifest, place: Path) -> int:
     from gan.ablations.planning import tasks_of
-    from gan.ablations.sweep import enter, shard, sweep
+    from gan.ablations.sweep import enter, shard, sweep, to_do
 
-    switches = given.flags.switches
-    allowed = given.flags.words["allow-import"]
-    dry = "dry-run" in switches
+    switches, allowed = given.flags.switches, given.flags.words["allow-import"]
+    dry = "dry-run" in switches or "print-commands" in switches
+    manifest = enter(manifest, place, dry)
     tasks = shard(tasks_of(manifest, place, "packed" in switches, allowed), given.last("shard"))
+    if "print-commands" in switches:
+        print("\n".join(lines(to_do(tasks, retry_failed=True, dry=True), given.flags.tree.get("threads"))))
+        return 0
+    executor = _executor(given, tasks)
     _say(manifest, place, tasks)
     if dry:
+        _estimate(to_do(tasks, "retry-failed" in switches, dry), given)
         return 0
-    enter(manifest, place)
-    executor = _executor(given)
-    stopped_by, counts = sweep(tasks, executor, "retry-failed" in switches)
-    print(f"{place}: " + ", ".join(f"{count} {state}" for state, count in counts.most_common()))
+    stopped_by, every = sweep(tasks, executor, "retry-failed" in switches)
+    print(f"{place}: " + ", ".join(f"{count} {state}" for state, count in every.most_common()))
     if stopped_by:
         return 128 + stopped_by
-    return 1 if counts["failed"] else 0 if counts["finished"] + counts["diverged"] == counts.total() else 3
+    return 1 if every["failed"] else 0 if every["finished"] + every["diverged"] == every.total() else 3
 
 
 def _say(manifest: Manifest, place: Path, tasks: Sequence[Any]) -> None:
     from gan.ablations.power import smallest_effect
 
-    arms = max(1, len(manifest.rules) or len(manifest.arms) - 1)
-    n = len(manifest.seeds)
-    effects = ", ".join(f"{smallest_effect(n, sigma, arms):.2f} (sigma {sigma})" for sigma in (0.1, 0.2, 0.4))
+    n, arms = len(manifest.seeds), max(1, len(manifest.rules) or len(manifest.arms) - 1)
+    effects = {sigma: smallest_effect(n, sigma, arms) for sigma in SIGMAS}
     print(f"sweep     {place}: {len(manifest.arms)} arms, {n} seeds, {len(tasks)} runs of {manifest.steps:,} steps")
     print(f"question  {manifest.question}")
-    print(f"shows     with 80 % power ratios from {effects}: sigma is assumed, of the logs of pairs", flush=True)
+    print(
+        "shows     with a power of 80 %, ratios of scores from "
+        + ", ".join(f"{effect:.3g} (sigma {sigma})" for sigma, effect in effects.items())
+        + "; sigma, the spread of the logs of paired scores, is assumed",
+        flush=True,
+    )
 
 
-def _executor(given: _Words) -> Any:
-    name = given.last("executor") or "local"
-    threads = given.flags.tree.get("threads")
-    if name == "local":
-        from gan.ablations.executors.local import HANGS_AFTER, Local, slots_of
+def _estimate(tasks: Sequence[Any], given: _Words) -> None:
+    from gan.ablations.estimate import cost_of
 
-        slots = slots_of(given.number("workers"), threads, given.number("per-gpu") or 1, ())
-        return Local(slots, given.number("hangs-after") or HANGS_AFTER)
-    raise UserError(f"--executor must be one of {', '.join(EXECUTORS)}, got {name!r}")
+    if not tasks:
+        print("nothing is left to do")
+        return
+    workers = given.number("workers") or max(1, cores.usable() // (given.flags.tree.get("threads") or 1))
+    cost = cost_of(tasks, given.flags.tree.get("threads") or 1)
+    hours = cost.seconds / 3600 / min(workers, len(tasks))
+    print(f"left      {len(tasks)} runs; with {workers} at a time some {hours:.2g} hours, measured now")
+    print(f"disk      some {cost.size / 1e6:,.0f} MB to keep: keep is {tasks[0].keep}")
+
+
+def _executor(given: _Words, tasks: Sequence[Any]) -> Any:
+    name, threads = given.last("executor") or "local", given.flags.tree.get("threads")
+    per_gpu, settings = given.number("per-gpu") or 1, dict(map(_setting, given.flags.words["set"]))
+    if name not in EXECUTORS:
+        raise UserError(f"--executor must be one of {', '.join(EXECUTORS)}, got {name!r}")
+    if name == "slurm":
+        from gan.ablations.executors.slurm import Slurm
+
+        return Slurm(settings, threads)
+    if name == "ray":
+        from gan.ablations.executors.ray import Ray
+
+        return Ray(settings, threads, per_gpu)
+    if settings:
+        raise UserError("--set is for the executors slurm and ray")
+    from gan.ablations.executors.local import HANGS_AFTER, Local, slots_of, visible_devices
+
+    devices = [] if all(task.on_cpu for task in tasks) else visible_devices()
+    slots = slots_of(given.number("workers"), threads, per_gpu, devices)
+    return Local(slots, given.number("hangs-after") or HANGS_AFTER)
+
+
+def _setting(word: str) -> tuple[str, Any]:
+    key, equals, value = word.partition("=")
+    if not equals:
+        raise UserError(f"--set: {word!r} must be KEY=VALUE")
+    return key, parse_value(value, f"--set {key}")

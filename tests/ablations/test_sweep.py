@@ -1,5 +1,6 @@
 """Sweeps make each run once, whatever happens to their processes."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -74,6 +75,19 @@ def test_a_killed_worker_is_tried_again_and_a_sweep_goes_on(done, tmp_path):
     same_runs(done, place)
 
 
+def test_of_two_sweeps_at_once_one_is_killed_and_each_run_is_made_once(done, tmp_path):
+    place = tmp_path / "tiny"
+    other = multiprocessing.get_context("fork").Process(target=swept, args=(place,))
+    other.start()
+    while not any(place.rglob("status.json")):
+        time.sleep(0.01)
+    os.kill(other.pid, signal.SIGKILL)  # its workers stop by themselves
+    assert swept(place) == {"finished": 4}
+    other.join()
+    same_runs(done, place)
+    assert not list(place.rglob("*.failed.json"))
+
+
 def _killed(task: Task, threads: int | None) -> int:
     os.kill(os.getpid(), signal.SIGKILL)
     return 0
@@ -104,7 +118,6 @@ def test_an_error_of_one_run_is_recorded_and_the_others_go_on(tmp_path):
     (place / "normal" / "seed_1").write_text("a file where a run should be")
     assert sweep(found, Forked([Slot(1)] * 2)) == (0, {"failed": 1, "finished": 1})
     assert "UserError" in failure_file(found[0].directory).read_text()
-    assert "gan: error" in found[0].log.read_text()
 
 
 def test_a_signal_stops_runs_at_the_end_of_an_update_and_the_line_goes_on(tmp_path):

@@ -17,6 +17,7 @@ from gan.cli.flags import Flags, parse_flags
 from gan.cli.lines import lines
 from gan.cli.table import table
 from gan.runs.config import canonical, composed, laid_over, parts, shipped_manifests
+from gan.runs.world import forget_the_launcher
 from gan.runs.yaml_files import parse_value
 
 EXECUTORS = ("local", "slurm", "ray")
@@ -45,7 +46,8 @@ class _Words:
 
 
 def carry_out(words: list[str]) -> int:
-    """Do what the words say, and return the exit code."""
+    """Do what the words say, and return the exit code. Each run trains alone, whatever launched this process."""
+    forget_the_launcher()
     given = _parsed(words)
     manifest, place = _manifest_and_place(given)
     if "status" in given.flags.switches:

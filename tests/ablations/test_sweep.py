@@ -60,6 +60,15 @@ def test_another_sweep_with_the_same_runs_links_to_them(done):
     assert not (other / "minimax" / "seed_1").is_symlink()
 
 
+def test_packed_seeds_are_one_program(tmp_path):
+    manifest, place = tiny_manifest(arms={"normal": {}}, keep="none"), tmp_path / "tiny"
+    assert swept(place, manifest, packed=True) == {"finished": 1}
+    for run in (Run(place / "normal" / f"seed_{seed}") for seed in SEEDS):
+        assert run.provenance[0]["copies"] == 2
+        assert (run.state, run.checkpoints) == ("finished", {})
+    assert swept(place, manifest, packed=True) == {"finished": 1}
+
+
 def test_a_killed_worker_is_tried_again_and_a_sweep_goes_on(done, tmp_path):
     work = Forked([Slot(1)])
     killed = []
@@ -121,7 +130,7 @@ def test_an_error_of_one_run_is_recorded_and_the_others_go_on(tmp_path):
 
 
 def test_a_signal_stops_runs_at_the_end_of_an_update_and_the_line_goes_on(tmp_path):
-    manifest = tiny_manifest(seeds=[1], budgets={"full": 3000})
+    manifest = tiny_manifest(seeds=[1], budgets={"full": 300})
     place = tmp_path / "tiny"
     found = tasks(place, manifest)
 

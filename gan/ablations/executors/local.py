@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from gan.ablations.claims import DONE, is_made_elsewhere, is_settled, record_failure, state_of
-from gan.ablations.executors import SIGNALS, TRIES, Tell, signals
+from gan.ablations.executors import ELSEWHERE, SIGNALS, TRIES, Tell, signals
 from gan.ablations.planning import Task
 from gan.ablations.worker import TAKEN, carry_out
 from gan.base import cores
@@ -104,7 +104,7 @@ class Local:
                 self.tell(task, state_of(task.directory, task.runs))
                 continue
             if is_made_elsewhere(task):
-                self.elsewhere.append(task)
+                self._wait_for(task)
                 continue
             slot = self.free.popleft()
             process = self.context.Process(target=_worker, args=(self.work, task, slot), name=task.name)
@@ -133,7 +133,7 @@ class Local:
         task, code = work.task, work.process.exitcode
         work.process.join()
         if code == TAKEN:
-            self.elsewhere.append(task)
+            self._wait_for(task)
         elif code < 0 and not self.stopped_by and state_of(task.directory, task.runs) not in DONE:
             self._killed(work, "hung" if work.hung else f"killed by {_name(-code)}")
         elif code == DISK_IS_FULL:
@@ -141,6 +141,10 @@ class Local:
             self._stop(signal.SIGTERM)
         else:
             self.tell(task, state_of(task.directory, task.runs))
+
+    def _wait_for(self, task: Task) -> None:
+        self.elsewhere.append(task)
+        self.tell(task, ELSEWHERE)
 
     def _killed(self, work: _Work, how: str) -> None:
         self.tries[work.task.name] += 1

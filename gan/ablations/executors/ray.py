@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gan.ablations.claims import is_made_elsewhere, is_settled, record_failure, state_of
-from gan.ablations.executors import TRIES, Tell, signals
+from gan.ablations.executors import ELSEWHERE, TRIES, Tell, signals
 from gan.ablations.planning import Task
 from gan.ablations.worker import TAKEN, logged
 from gan.base.errors import UserError
@@ -58,6 +58,7 @@ class Ray:
                         tell(task, state_of(task.directory, task.runs))
                     elif is_made_elsewhere(task):
                         elsewhere.append(task)
+                        tell(task, ELSEWHERE)
                     else:
                         running[work.remote(task, self.threads)] = task
                 ended, _ = ray.wait(list(running), timeout=POLL) if running else ([], None)
@@ -66,6 +67,7 @@ class Ray:
                     how = _result(ray, reference)
                     if how == TAKEN:
                         elsewhere.append(task)
+                        tell(task, ELSEWHERE)
                     elif isinstance(how, str) and not stopped_by:
                         tries[task.name] += 1
                         if tries[task.name] < TRIES:

@@ -228,6 +228,9 @@ def _executor(given: _Words, tasks: Sequence[Any]) -> Any:
     per_gpu, settings = given.number("per-gpu") or 1, dict(map(_setting, given.flags.words["set"]))
     if name not in EXECUTORS:
         raise UserError(f"--executor must be one of {', '.join(EXECUTORS)}, got {name!r}")
+    from gan.ablations.executors import HANGS_AFTER
+
+    hangs_after = given.number("hangs-after") or HANGS_AFTER
     if name == "slurm":
         from gan.ablations.executors.slurm import Slurm
 
@@ -235,14 +238,14 @@ def _executor(given: _Words, tasks: Sequence[Any]) -> Any:
     if name == "ray":
         from gan.ablations.executors.ray import Ray
 
-        return Ray(settings, threads, per_gpu)
+        return Ray(settings, threads, per_gpu, hangs_after)
     if settings:
         raise UserError("--set is for the executors slurm and ray")
-    from gan.ablations.executors.local import HANGS_AFTER, Local, slots_of, visible_devices
+    from gan.ablations.executors.local import Local, slots_of, visible_devices
 
     devices = [] if all(task.on_cpu for task in tasks) else visible_devices()
     slots = slots_of(given.number("workers"), threads, per_gpu, devices)
-    return Local(slots, given.number("hangs-after") or HANGS_AFTER)
+    return Local(slots, hangs_after)
 
 
 def _setting(word: str) -> tuple[str, Any]:

@@ -12,6 +12,7 @@ from run_support import same_end
 from sweep_support import BASE, Forked, swept, tasks, tiny_manifest
 
 from gan.ablations.claims import failure_file
+from gan.ablations.estimate import cost_of
 from gan.ablations.executors.local import Slot, slots_of
 from gan.ablations.planning import Task
 from gan.ablations.sweep import sweep
@@ -172,3 +173,21 @@ def test_a_sweep_that_has_begun_gets_more_seeds_and_no_other_change(done):
     assert swept(done, tiny_manifest(seeds=[2, 3])) == {"finished": 6}
     with pytest.raises(UserError, match=r"has arms\.uniform\.prior \"uniform\", and \"bernoulli\" is given"):
         tasks(done, tiny_manifest(arms={"normal": {}, "uniform": {"prior": "bernoulli"}}))
+
+
+def test_the_cost_of_runs_is_that_of_finished_ones(done):
+    found = tasks(done, tiny_manifest(seeds="1-3"))
+    size = sum(file.stat().st_size for file in (done / "normal" / "seed_1").rglob("*") if file.is_file())
+    assert cost_of(found, 1).size == pytest.approx(6 * size, rel=0.1)
+
+
+@pytest.mark.slow
+def test_the_cost_of_a_new_sweep_is_measured(tmp_path):
+    base = BASE | {"evaluation": {"every_n_steps": 100, "num_samples": 50}, "scalars": {"every_n_steps": 100}}
+    (task, *_) = tasks(tmp_path / "tiny", tiny_manifest(base=base, budgets={"full": 400}, keep="generator"))
+    guess = cost_of([task], 1)
+    before = time.monotonic()
+    assert sweep([task], Forked([Slot(1)])) == (0, {"finished": 1})
+    assert guess.seconds == pytest.approx(time.monotonic() - before, rel=2)
+    size = sum(file.stat().st_size for file in task.directory.rglob("*") if file.is_file())
+    assert guess.size == pytest.approx(size, rel=0.5)

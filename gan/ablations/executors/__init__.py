@@ -11,6 +11,7 @@ from gan.ablations.planning import Task
 
 Tell = Callable[[Task, str], None]  # called with a task and what became of it: its state, or another word
 TRIES = 2  # of a run whose process is killed or hangs; a run that raises an error is tried once
+HANGS_AFTER = 1800.0  # seconds without a step or a new phase
 ELSEWHERE = "made by another process, which is waited for"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 

@@ -13,15 +13,14 @@ from multiprocessing import connection
 from types import FrameType
 from typing import Any, NamedTuple
 
-from gan.ablations.claims import DONE, is_made_elsewhere, is_settled, record_failure, state_of
-from gan.ablations.executors import ELSEWHERE, SIGNALS, TRIES, Tell, signals
+from gan.ablations.claims import DONE, is_made_elsewhere, is_settled, last_move, record_failure, state_of
+from gan.ablations.executors import ELSEWHERE, HANGS_AFTER, SIGNALS, TRIES, Tell, signals
 from gan.ablations.planning import Task
 from gan.ablations.worker import TAKEN, carry_out
 from gan.base import cores
 
 PRELOADED = "gan.ablations.executors.preloaded"
 POLL = 1.0  # seconds between two looks at workers, and at runs that others make
-HANGS_AFTER = 1800.0  # seconds without a step or a new phase
 DISK_IS_FULL = 4  # exit code of a run
 
 
@@ -121,7 +120,7 @@ class Local:
                 self.running.remove(work)
                 self.free.append(work.slot)
                 self._ended(work)
-            elif time.time() - _heartbeat(work) > self.hangs_after:
+            elif time.time() - max(work.began, last_move(work.task)) > self.hangs_after:
                 work.hung = True
                 work.process.kill()
         for task in list(self.elsewhere):
@@ -159,16 +158,6 @@ class Local:
         for work in self.running:
             work.process.kill() if self.stopped_by else work.process.terminate()
         self.stopped_by = self.stopped_by or number
-
-
-def _heartbeat(work: _Work) -> float:
-    """Return when the work was last seen to move, in seconds since 1970."""
-    beats = [work.began]
-    for run in work.task.runs:
-        file = run / "status.json"
-        if file.is_file():
-            beats.append(file.stat().st_mtime)
-    return max(beats)
 
 
 def _name(number: int) -> str:

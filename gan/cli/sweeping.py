@@ -188,10 +188,10 @@ def _made(given: _Words, manifest: Manifest, place: Path) -> int:
     if dry:
         _estimate(to_do(tasks, "retry-failed" in switches, dry), given)
         return 0
-    stopped_by, every = sweep(tasks, executor, "retry-failed" in switches)
+    code, every = sweep(tasks, executor, "retry-failed" in switches)
     print(f"{place}: " + ", ".join(f"{count} {state}" for state, count in every.most_common()))
-    if stopped_by:
-        return 128 + stopped_by
+    if code:
+        return code
     return 1 if every["failed"] else 0 if every["finished"] + every["diverged"] == every.total() else 3
 
 

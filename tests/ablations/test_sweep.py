@@ -121,6 +121,15 @@ def test_a_run_that_is_killed_or_hangs_twice_has_failed_until_it_is_retried(work
     assert not failure_file(found[0].directory).exists()
 
 
+def _finds_the_disk_full(task: Task, threads: int | None) -> int:
+    return 4
+
+
+def test_a_full_disk_stops_the_sweep(tmp_path):
+    found = tasks(tmp_path / "tiny")
+    assert sweep(found, Forked([Slot(1)], work=_finds_the_disk_full)) == (4, {"waiting": 4})
+
+
 def test_an_error_of_one_run_is_recorded_and_the_others_go_on(tmp_path):
     place = tmp_path / "tiny"
     found = tasks(place, tiny_manifest(seeds=[1]))
@@ -141,8 +150,8 @@ def test_a_signal_stops_runs_at_the_end_of_an_update_and_the_line_goes_on(tmp_pa
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    stopped_by, counts = sweep(found, Forked([Slot(1)] * 2))
-    assert (stopped_by, counts["stopped"] + counts["finished"]) == (signal.SIGINT, 2)
+    code, counts = sweep(found, Forked([Slot(1)] * 2))
+    assert (code, counts["stopped"] + counts["finished"]) == (130, 2)
     assert sweep(found, Forked([Slot(1)] * 2)) == (0, {"finished": 2})
 
 

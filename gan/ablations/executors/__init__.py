@@ -20,7 +20,7 @@ class Executor(Protocol):
     """Has tasks carried out."""
 
     def carry_out(self, tasks: Sequence[Task], tell: Tell) -> int:
-        """Return the number of the signal that stopped the sweep, or 0. What becomes of each task is told."""
+        """Return the exit code of what stopped the sweep, a signal or the disk, or 0. What becomes of tasks is told."""
         ...
 
 

@@ -84,7 +84,7 @@ class Local:
         self.queue, self.elsewhere = deque(tasks), list[Task]()
         self.running: list[_Work] = []
         self.tries: Counter[str] = Counter()
-        self.stopped_by = 0
+        self.stopped_by, self.full = 0, False
         with signals(self._stop):
             try:
                 while self.running or ((self.queue or self.elsewhere) and not self.stopped_by):
@@ -94,7 +94,7 @@ class Local:
             finally:
                 for work in self.running:
                     work.process.kill()
-        return self.stopped_by
+        return DISK_IS_FULL if self.full else self.stopped_by and 128 + self.stopped_by
 
     def _start(self) -> None:
         while self.free and self.queue and not self.stopped_by:
@@ -137,7 +137,9 @@ class Local:
             self._killed(work, "hung" if work.hung else f"killed by {_name(-code)}")
         elif code == DISK_IS_FULL:
             self.tell(task, "stopped by the disk")
-            self._stop(signal.SIGTERM)
+            self.full = True
+            if not self.stopped_by:
+                self._stop(signal.SIGTERM)
         else:
             self.tell(task, state_of(task.directory, task.runs))
 

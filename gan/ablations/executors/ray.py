@@ -45,7 +45,7 @@ class Ray:
                 while self.running or ((self.queue or self.elsewhere) and not self.stopped_by):
                     self._start()
                     self._look()
-            return self.stopped_by
+            return self.stopped_by and 128 + self.stopped_by
         finally:
             ray.shutdown()
 

@@ -1,4 +1,4 @@
-"""The command line: `gan fit | resume | runs | diff | sample | evaluate | data | new`. This file only dispatches."""
+"""The command line: `gan fit | sweep | resume | runs | …`. This file only dispatches."""
 
 import sys
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ Train, measure and compare small-image GANs.
 
 commands:
   fit        train a GAN             gan fit --config quickstart
+  sweep      runs of an ablation     gan sweep priors --data.root DIR
   resume     go on with a run        gan resume RUN --trainer.max_steps 20000
   runs       list runs               gan runs DIR
   diff       compare two runs        gan diff RUN RUN
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Console scripts do not import from the working directory, where the user's own priors and variants are. It comes
     # last in the path, so that no file there hides a library. Commands that read somebody's run get it only with
     # --allow-import.
-    if (words[:1] in (["fit"], ["data"]) or "--allow-import" in " ".join(words)) and str(Path.cwd()) not in sys.path:
+    own_code = words[:1] in (["fit"], ["sweep"], ["data"])
+    if (own_code or "--allow-import" in " ".join(words)) and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:
         sys.exit(_dispatch(words))

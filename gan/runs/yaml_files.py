@@ -14,6 +14,7 @@ from gan.base.errors import UserError
 from gan.base.plain import MAX_VALUES, plain
 
 MAX_BYTES = 1_000_000  # of a file
+Lines = dict[tuple[Any, ...], int]  # the keys that lead to a place -> its line
 MERGE = "tag:yaml.org,2002:merge"  # the key `<<`; a mapping's own keys win over those that it merges
 
 
@@ -86,6 +87,20 @@ def read_yaml(path: Path, where: str) -> dict[str, Any]:
     if not isinstance(tree, Mapping):
         raise UserError(f"{where}: must be a mapping of keys such as model, data and trainer")
     return dict(tree)
+
+
+def lines_of(path: Path) -> Lines:
+    """Return key path -> line of each key in a file that `read_yaml` has read."""
+    lines: Lines = {}
+
+    def visit(node: Any, place: tuple[Any, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                lines[*place, key.value] = key.start_mark.line + 1
+                visit(value, (*place, key.value))
+
+    visit(yaml.compose(path.read_text(encoding="utf-8"), _Loader), ())
+    return lines
 
 
 def read_tree(path: Path, where: str) -> Any:

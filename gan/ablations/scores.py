@@ -1,0 +1,70 @@
+"""The score of a run: one positive number, better when it is smaller."""
+
+import math
+from typing import Any
+
+from gan.ablations.manifest import Arm, Manifest
+from gan.runs.reader import Row, Run
+
+FAILED = ("failed", "diverged")
+
+
+def score_of(run: Run, manifest: Manifest, arm: Arm | None = None) -> float:
+    """Return the score as the manifest takes it, for an arm that is read at a step at that one.
+
+    Infinity for a failure: a run that crashed or diverged, or whose FID is above the manifest's bound. NaN where there
+    is no score yet, since the run is not finished, or since nothing was measured.
+    """
+    if arm is not None and arm.step is not None:
+        score = _fid(next((row for row in run.selection_rows if row["step"] == arm.step), None))
+        if math.isnan(score) and run.state in FAILED:
+            return math.inf
+    elif run.state in FAILED:
+        return math.inf
+    elif run.state != "finished":
+        return math.nan
+    else:
+        score = _taken(run, manifest.score)
+    return math.inf if score > manifest.failure.get("fid_above", math.inf) else score
+
+
+def held_out(run: Run) -> float:
+    """Return the last FID on held-out images. Infinity for a failure, and NaN for a run without one."""
+    if run.state in FAILED:
+        return math.inf
+    return _fid(run.selection_rows[-1] if run.selection_rows else None)
+
+
+def _taken(run: Run, score: Any) -> float:
+    if score == "final":
+        return _fid(run.report)
+    if score == "best":
+        return _fid(run.best)
+    if "mean_of_last" in score:
+        last = [_fid(row) for row in run.selection_rows[-score["mean_of_last"] :]]
+        return _geometric_mean(last) if len(last) == score["mean_of_last"] else math.nan
+    return _geometric_mean(_points(run, score["scalar"], score.get("where", {})))
+
+
+def _fid(row: Row | None) -> float:
+    """Return a row's FID. A row without a finite one is that of a generator that has diverged."""
+    if row is None:
+        return math.nan
+    fid = row.get("fid")
+    return float(fid) if isinstance(fid, int | float) else math.inf
+
+
+def _points(run: Run, tag: str, where: dict[str, list[float]]) -> list[float]:
+    """Return the values of a curve at the steps at which other curves are within their bounds."""
+    curves = run.scalars()
+
+    def holds(step: int) -> bool:
+        return all(low <= curves.get(other, {}).get(step, math.nan) <= high for other, (low, high) in where.items())
+
+    return [value for step, value in curves.get(tag, {}).items() if holds(step)]
+
+
+def _geometric_mean(values: list[float]) -> float:
+    if not values:
+        return math.nan
+    return math.exp(sum(map(math.log, values)) / len(values)) if min(values) > 0 else math.nan

@@ -1,4 +1,4 @@
-"""The command line: `gan fit | resume | runs | diff | sample | evaluate | data | new`. This file only dispatches."""
+"""The command line: `gan COMMAND`, with the commands of `HELP`. This file only dispatches."""
 
 import sys
 from collections.abc import Sequence
@@ -18,6 +18,8 @@ commands:
   resume     go on with a run        gan resume RUN --trainer.max_steps 20000
   runs       list runs               gan runs DIR
   diff       compare two runs        gan diff RUN RUN
+  report     compare many runs       gan report DIR --by recipe.prior
+  bundle     archive for reports     gan bundle DIR
   sample     draw images             gan sample RUN --num 100 --out grid.png
   evaluate   measure a generator     gan evaluate RUN
   data       prepare and verify      gan data mnist --data.root DIR

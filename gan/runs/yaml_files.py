@@ -99,7 +99,7 @@ def lines_of(path: Path) -> Lines:
                 lines[*place, key.value] = key.start_mark.line + 1
                 visit(value, (*place, key.value))
 
-    visit(yaml.compose(path.read_text(encoding="utf-8"), _Loader), ())
+    visit(yaml.compose(path.read_text(encoding="utf-8"), _Loader), ())  # type: ignore[arg-type]
     return lines
 
 

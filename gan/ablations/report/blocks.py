@@ -121,7 +121,8 @@ def page(blocks: Sequence[Block]) -> str:
             case Table(columns, rows):
                 head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
                 body = "\n".join(f"<tr>{''.join(f'<td>{html.escape(c)}</td>' for c in row)}</tr>" for row in rows)
-                table = f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
+                table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
+                parts.append(f'<div class="wide">{table}</div>')
             case Picture(name, svg, caption):
                 figure = _inline(svg, name)
                 parts.append(f"<figure>{figure}<figcaption>{html.escape(caption)}</figcaption></figure>")

@@ -10,15 +10,17 @@ from gan.ablations.report.keys import word
 from gan.ablations.report.study import Study
 from gan.ablations.report.summary import NONE, Line, words
 from gan.measure.protocol import Protocol
+from gan.runs.differences import flat
 
 HOW = (
     "The typical score is the geometric mean of the runs that did not fail, with the 95 % t interval on the "
     "logarithms. Failed: their number, with the 95 % interval of the rate (Wilson)."
 )
 COMPARED = (
-    "The ratio is that of the arm to the baseline, below 1 where the arm is better, with its 95 % interval{paired}. p "
-    "is two-sided and adjusted for the number of arms (Holm); where runs failed, it is exact and of the ranks, failures "
-    "being the worst, tied. P(better) is the probability that a run of the arm is better than one of the baseline."
+    "The ratio is that of the arm to the baseline, below 1 where the arm is better, with its 95 % interval{paired}. "
+    "p is two-sided and adjusted for the number of arms (Holm); where runs failed, it is exact and of the ranks, "
+    "failures being the worst, tied. P(better) is the probability that a run of the arm is better than one of the "
+    "baseline."
 )
 
 
@@ -67,10 +69,8 @@ def _standing(found: Study) -> str:
     if states:
         counts = ", ".join(f"{count} {state}" for state, count in states.items())
         text += f" ({counts}): the numbers are of an unfinished study"
-    rule = (
-        "Verdicts follow the manifest's rules." if found.manifest.rules else "No rule for a verdict was fixed before."
-    )
-    return f"{text}. {rule}"
+    no_rule = "No rule for a verdict was fixed before."
+    return f"{text}. {'Verdicts follow the manifest.' if found.manifest.rules else no_rule}"
 
 
 def _pairing(lines: Sequence[Line]) -> str:
@@ -94,18 +94,13 @@ def _trouble(found: Study) -> list[tuple[str, str, str]]:
 
 def _origin(found: Study) -> list[tuple[str, str]]:
     """Return where the runs were made, and by which code."""
-    names = ("commit", "device", "precision", "threads", "gan", "torch")
-    kept: dict[str, list[str]] = {name: [] for name in names}
-    for run in found.runs:
-        for entry in run.provenance[-1:]:
-            commit = (entry.get("repositories") or {}).get("gan", {}).get("commit")
-            versions = entry.get("versions") or {}
-            values = {**entry, "commit": commit, "gan": versions.get("gan"), "torch": versions.get("torch")}
-            for name, known in kept.items():
-                value = word(values.get(name)) if values.get(name) is not None else NONE
-                if value not in known:
-                    known.append(value)
-    return [(name, ", ".join(values)) for name, values in kept.items() if values]
+    places = {"commit": "repositories.gan.commit", "gan": "versions.gan", "torch": "versions.torch"}
+    places |= {name: name for name in ("device", "precision", "threads")}
+    entries = [flat(entry) for run in found.runs for entry in run.provenance[-1:]]
+    return [
+        (name, ", ".join(dict.fromkeys(word(entry[place]) for entry in entries if place in entry)) or NONE)
+        for name, place in places.items()
+    ]
 
 
 def score_words(manifest: Manifest) -> str:

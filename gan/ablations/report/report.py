@@ -118,7 +118,8 @@ def _pictures(found: Study, lines: Sequence[Line], drawn: Sequence[Curves], agai
             "as far as all of them have come, with its 95 % t interval. Thin lines are single runs, and a cross is the "
             "end of one that failed."
         )
-        add(name, curves_figure(curves, against, found.baseline, list(groups), place / name), caption + left_out)
+        svg = curves_figure(curves, against, found.baseline, list(groups), place / name)
+        add(name, svg, caption + left_out)
     caption = (
         "Samples of the newest grid of each run, of the same noise where priors and latent dimensions are equal. Failed "
         f"runs are framed. Of an arm with more than {MOST_SEEDS} runs the best, the median, the worst and two failed "

@@ -123,7 +123,7 @@ def study(sources: Sequence[Source], by: Sequence[str] = (), baseline: str | Non
     groups = {}
     for name, runs in arms.items():
         arm = manifest.arms.get(name)
-        scored = {key: score_of(run, manifest, arm) for key, run in runs.items()}
+        scored = {key: _score(run, manifest, arm) for key, run in runs.items()}
         own, reference = configs[name], configs[baseline]
         groups[name] = Group(
             name,
@@ -134,6 +134,13 @@ def study(sources: Sequence[Source], by: Sequence[str] = (), baseline: str | Non
         )
     planned = first is not None and not by
     return Study(manifest.name, groups, baseline, manifest, planned, _one_protocol(groups, manifest), notes)
+
+
+def _score(run: Run, manifest: Manifest, arm: Arm | None) -> float:
+    score = score_of(run, manifest, arm)
+    if score <= 0:
+        raise UserError(f"{run.directory}: its score is {score}, and a score is positive; look at its metrics.jsonl")
+    return score
 
 
 def _by_manifest(sources: Sequence[Source]) -> dict[str, dict[Key, Run]]:

@@ -89,6 +89,6 @@ def written_arms(
         for seed, score in enumerate(scores[arm], start=1):
             fids = [4 * score, 2 * score, score] if math.isfinite(score) else [300.0, math.inf]
             state = "finished" if math.isfinite(score) else "diverged"
-            place = directory / arm / f"seed_{seed}"
-            written_run(place, fids, seed=seed, recipe=recipe, state=state, **settings)
+            how = {"seed": seed, "recipe": recipe, "more": {"trainer": {"max_steps": 300}}, **settings}
+            written_run(directory / arm / f"seed_{seed}", fids, state=state, **how)
     return directory

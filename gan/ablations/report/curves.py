@@ -1,9 +1,11 @@
 """Learning curves of arms: single runs, and their mean with a band, on one axis."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,13 +68,21 @@ def fid_curves(groups: Mapping[str, Group], axis: str) -> Curves:
     return _curves("FID on held-out images", singles, floor)
 
 
-def scalar_curves(groups: Mapping[str, Group], tag: str, axis: str) -> Curves:
-    """Return the curves of a tag in the event files, such as `loss/generator`."""
+def scalar_curves(groups: Mapping[str, Group], tags: Sequence[str], axis: str) -> dict[str, Curves]:
+    """Return the curves of tags in the event files, such as `loss/generator`. Each file is read once."""
+    read: dict[Path, dict[str, dict[int, float]]] = {}
 
-    def points(run: Run) -> dict[int, float]:
-        return run.scalars([tag]).get(tag, {})
+    def points(run: Run, tag: str) -> dict[int, float]:
+        if run.directory not in read:
+            read[run.directory] = run.scalars(tags)
+        return read[run.directory].get(tag, {})
 
-    return _curves(tag, {name: _singles(group, points, axis) for name, group in groups.items()}, None)
+    return {
+        tag: _curves(
+            tag, {name: _singles(group, partial(points, tag=tag), axis) for name, group in groups.items()}, None
+        )
+        for tag in tags
+    }
 
 
 def _curves(label: str, singles: dict[str, dict[Key, Curve]], floor: float | None) -> Curves:

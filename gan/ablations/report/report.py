@@ -5,6 +5,7 @@ import io
 import math
 import shlex
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from gan.ablations.manifest import Manifest
@@ -14,11 +15,11 @@ from gan.ablations.report.curves import AXES, Curves, fid_curves, scalar_curves
 from gan.ablations.report.study import Study, opened, study
 from gan.ablations.report.summary import Line, records, summary
 from gan.base.disk import writing
-from gan.base.errors import UserError
+from gan.base.errors import UserError, usable
 from gan.base.paths import absolute
 from gan.runs.directory import write_text
 
-FOLDER = "report"
+FOLDER, MEANS = "report", "means"
 
 
 def report(
@@ -47,7 +48,9 @@ def report(
         raise UserError(f"--against must be one of {', '.join(AXES)}, got {against!r}")
     first = absolute(paths[0], "RUNS")
     place = absolute(out, "--out") if out else (first if first.is_dir() else Path.cwd()) / FOLDER
-    with opened(paths) as sources:
+    bundled = any(absolute(path, "RUNS").is_file() for path in paths)
+    strange = usable(", ".join(map(str, paths))) if bundled else nullcontext()
+    with strange, opened(paths) as sources:
         found = study(sources, by, baseline)
         lines = summary(found)
         with writing(place):
@@ -60,7 +63,7 @@ def report(
         given |= {"out": out, "latex": latex, "tensorboard": tensorboard}
         command = _command(paths, given, curves)
         tags = dict.fromkeys([*_scored_tag(found.manifest), *curves])
-        drawn = [fid_curves(found.groups, against), *(scalar_curves(found.groups, tag, against) for tag in tags)]
+        drawn = [fid_curves(found.groups, against), *scalar_curves(found.groups, list(tags), against).values()]
         table = table_of(found, lines)
         write(contents(found, lines, table, _pictures(found, lines, drawn, against, place), command), place)
         _write_csv(records(lines, found), place / "table.csv")
@@ -69,7 +72,7 @@ def report(
         if tensorboard:
             from gan.ablations.report.derived import write_derived_runs  # it imports torch
 
-            write_derived_runs(found, lines, drawn[0], command, place / "means")
+            write_derived_runs(found, lines, command, place / MEANS)
     return place
 
 
@@ -121,9 +124,9 @@ def _pictures(found: Study, lines: Sequence[Line], drawn: Sequence[Curves], agai
         svg = curves_figure(curves, against, found.baseline, list(groups), place / name)
         add(name, svg, caption + left_out)
     caption = (
-        "Samples of the newest grid of each run, of the same noise where priors and latent dimensions are equal. Failed "
-        f"runs are framed. Of an arm with more than {MOST_SEEDS} runs the best, the median, the worst and two failed "
-        "ones are shown."
+        "Samples of the newest grid of each run, of the same noise where priors and latent dimensions are equal. "
+        f"Failed runs are framed. Of an arm with more than {MOST_SEEDS} runs the best, the median, the worst and two "
+        "failed ones are shown."
     )
     add("samples", samples_figure(groups, place / "samples"), caption + left_out)
     return pictures

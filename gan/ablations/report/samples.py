@@ -36,10 +36,11 @@ def sample_cells(group: Group) -> list[Cell]:
     """Return the runs of an arm that are shown: all if they are few, by seed."""
     ranked = [key for key, _ in group.ranked()]
     marks: dict[Key, str] = {}
-    if len(ranked) > 2:
-        marks = {ranked[len(ranked) // 2]: "median", ranked[-1]: "worst", ranked[0]: "best"}
+    if len(ranked) > 2 or (ranked and len(group.runs) > MOST_SEEDS):
+        for place, mark in ((0, "best"), (len(ranked) // 2, "median"), (-1, "worst")):
+            marks.setdefault(ranked[place], mark)
     failed = [key for key, score in group.scores.items() if math.isinf(score)]
-    shown: Sequence[Key] = list(group.runs) if len(group.runs) <= MOST_SEEDS else [*reversed(marks), *failed[:2]]
+    shown: Sequence[Key] = list(group.runs) if len(group.runs) <= MOST_SEEDS else [*marks, *failed[:2]]
     return [_cell(key, group.runs[key], group.scores.get(key), marks.get(key)) for key in shown]
 
 

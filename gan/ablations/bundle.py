@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gan.ablations.manifest import FILE as MANIFEST
+from gan.ablations.design import FILE as MANIFEST
 from gan.base.disk import replacing, writing
 from gan.base.errors import UserError
 from gan.base.paths import absolute
@@ -24,9 +24,10 @@ from gan.runs.status import Status
 
 SUFFIX = ".zip"
 MB = 10**6
-# What a bundle may hold -> the most bytes of one such file. Each lies in at most six folders.
-FILES = {CONFIG: MB, MANIFEST: MB, STATUS: MB, PROVENANCE: 10 * MB, METRICS: 20 * MB, "samples/step_N.png": 10 * MB}
-NAME = re.compile(r"((?:[^/\\:\0]{1,200}/){1,6}?)(?:(samples/)step_\d{1,12}(\.png)|([a-z]+\.[a-z]+))")
+# What a bundle may hold, each in at most six folders -> the most bytes of one such file. N stands for a number.
+GRID, FAILED = "samples/step_N.png", "seed_N.failed.json"
+FILES = {CONFIG: MB, MANIFEST: MB, STATUS: MB, FAILED: MB, PROVENANCE: 10 * MB, METRICS: 20 * MB, GRID: 10 * MB}
+NAME = re.compile(r"(?:[^/\\:\0]{1,200}/){1,6}?((?:samples/)?[a-z]+(?:_\d{1,19})?(?:\.[a-z]+){1,2})")
 MAX_MEMBERS, MAX_BYTES = 200_000, 2_000 * MB  # of a bundle, when it is unpacked
 MAX_READ = 21 * MB  # at once from the file: its list of members has no more
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what others inflate to cannot be bounded
@@ -39,7 +40,7 @@ def bundle(directory: str | Path, out: str | Path | None = None) -> Path:
     manifest. UserError if there are no runs, or if a file is larger than a bundle may hold.
     """
     place = absolute(directory, "bundle")
-    runs = find_runs(place)
+    runs = [*find_runs(place), *_linked(place)]
     if not runs:
         raise UserError(f"{place}: holds no runs of gan fit; give a sweep's directory, or that of a run")
     file = absolute(out, "--out") if out else place.with_name(place.name + SUFFIX)
@@ -60,6 +61,12 @@ def bundle(directory: str | Path, out: str | Path | None = None) -> Path:
     return file
 
 
+def _linked(place: Path) -> list[Run]:
+    """Return the runs of other sweeps that this one has links to."""
+    links = sorted(path for path in place.rglob("seed_*") if path.is_symlink())
+    return [run for run in map(Run, links) if run.is_run]
+
+
 def _status(run: Run) -> Status:
     state, step = "finished" if run.state == "finished" else "stopped", run.step or 0
     return Status(state, None, step, 0, "", *2 * (datetime.fromtimestamp(0, UTC).isoformat(),))
@@ -69,6 +76,7 @@ def _sources(place: Path, runs: list[Run]) -> Iterator[Path]:
     """Yield the files that belong into a bundle."""
     if (place / MANIFEST).is_file():
         yield place / MANIFEST
+        yield from sorted(place.rglob("seed_*.failed.json"))
     for run in runs:
         files = (run.directory / name for name in (CONFIG, PROVENANCE, METRICS, STATUS))
         yield from (file for file in files if file.is_file())
@@ -130,4 +138,4 @@ def _most_bytes(name: str) -> int | None:
     match = NAME.fullmatch(name)
     if match is None or {".", ".."} & set(name.split("/")):
         return None
-    return FILES["samples/step_N.png"] if match[2] else FILES.get(match[4])
+    return FILES.get(re.sub(r"_\d+", "_N", match[1]))

@@ -6,82 +6,25 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gan.ablations.arms import arm_trees, checked_grid, points_of
+from gan.ablations.arms import arm_trees, checked_grid
+from gan.ablations.design import FILE, KEEP, Arm, Manifest, Origin
 from gan.ablations.verdict import EXPECTATIONS, Rule
 from gan.base.choices import is_number, nearest
 from gan.base.errors import UserError, whole
 from gan.base.paths import absolute
 from gan.base.seeds import MAX_SEED
 from gan.runs.config import KEYS, config_directory
-from gan.runs.directory import write_text
-from gan.runs.yaml_files import Lines, lines_of, read_yaml, to_yaml
+from gan.runs.yaml_files import lines_of, read_yaml
 
-FILE = "manifest.yaml"  # the resolved manifest, in the directory of its sweep
-KEEP = ("generator", "all", "none")  # checkpoints of a finished run; the first is the default
+__all__ = ["FILE", "Arm", "Manifest", "ablations", "manifest_of", "read_manifest", "seeds_of"]
+
 SCORES = ("final", "best")
 MAPPED_SCORES = {"mean_of_last": (), "scalar": ("where",)}  # a score with a parameter -> its further keys
 BASE = ("config", *(key for key in KEYS if key not in ("run", "seed_everything", "threads")))
 MOST_ARMS, MOST_SEEDS = 10_000, 10_000
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What an arm changes: keys of `gan fit`, or fields of the recipe, dotted or as mappings."""
-
-    overrides: dict[str, Any]
-    grid: dict[str, list[Any]] = field(default_factory=dict)  # key -> values; of the points the best one counts
-    step: int | None = None  # the arm is read at this step, on held-out images; None: by the manifest's score
-
-    @property
-    def points(self) -> dict[str, dict[str, Any]]:
-        """Name -> overrides of each point of the grid. An arm without a grid is one point, whose name is empty."""
-        return points_of(self.overrides, self.grid)
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """A question, and how it will be answered."""
-
-    name: str
-    question: str
-    base: dict[str, Any]  # the sections of `gan fit` that all arms share, and `config`: files, or shipped configs
-    arms: dict[str, Arm]
-    baseline: str  # the name of an arm
-    seeds: tuple[int, ...]
-    budgets: dict[str, int]  # name -> generator updates; it has a `full` one
-    steps: int  # generator updates of this sweep's runs: one of the budgets, or a number that was given
-    claim: str | None = None
-    source: str | None = None
-    score: str | dict[str, Any] = "final"  # or `best`, {mean_of_last: K}, {scalar: TAG, where: {TAG: [LOW, HIGH]}}
-    failure: dict[str, float] = field(default_factory=dict)  # beside a crash and divergence: {fid_above: X}
-    rules: dict[str, Rule] = field(default_factory=dict)  # arm -> what is claimed of it against the baseline
-    keep: str = KEEP[0]
-
-    def to_tree(self) -> dict[str, Any]:
-        """Return the resolved manifest as plain values, which `read_manifest` reads as the same manifest."""
-        arms = {
-            name: arm.overrides | ({"grid": arm.grid} if arm.grid else {}) | ({"step": arm.step} if arm.step else {})
-            for name, arm in self.arms.items()
-        }
-        rules = {name: {"expect": rule.expect, "margin": rule.margin} for name, rule in self.rules.items()}
-        seeds = list(self.seeds)
-        tree: dict[str, Any] = {
-            "name": self.name,
-            "question": self.question,
-            "claim": self.claim,
-            "source": self.source,
-        }
-        tree |= {"base": self.base, "baseline": self.baseline, "arms": arms, "seeds": seeds, "budgets": self.budgets}
-        tree |= {"steps": self.steps, "score": self.score, "failure": self.failure, "rules": rules, "keep": self.keep}
-        return {key: value for key, value in tree.items() if value not in (None, {})}
-
-    def write(self, directory: Path) -> None:
-        """Write the resolved manifest into the directory of its sweep."""
-        write_text(directory / FILE, to_yaml(self.to_tree()))
 
 
 KNOWN = (
@@ -109,21 +52,21 @@ def read_manifest(name: str | Path) -> Manifest:
         if str(name) not in known:
             raise UserError(f"manifest {name}: no such file, and no shipped manifest; {nearest(name, known)}")
         path = known[str(name)]
-    tree, lines = read_yaml(path, str(path)), lines_of(path)
+    tree = read_yaml(path, str(path))
     default = path.parent.name if path.name == FILE else path.stem
-    return manifest_of(tree, default, str(path), lines)
+    return manifest_of(tree, default, Origin(str(path), lines_of(path)))
 
 
-def manifest_of(tree: Mapping[str, Any], name: str, file: str, lines: Lines | None = None) -> Manifest:
+def manifest_of(tree: Mapping[str, Any], name: str, origin: Origin) -> Manifest:
     """Return the manifest in a tree. `name` is that of a manifest that names itself nothing else."""
-    return _Reader(dict(tree), file, lines or {}).manifest(name)
+    return _Reader(dict(tree), origin).manifest(name)
 
 
 class _Reader:
     """Checks a tree, key by key. Its errors name the file and the line of the key."""
 
-    def __init__(self, tree: dict[str, Any], file: str, lines: Lines) -> None:
-        self.tree, self.file, self.lines = tree, file, lines
+    def __init__(self, tree: dict[str, Any], origin: Origin) -> None:
+        self.tree, self.origin, self.error = tree, origin, origin.error
 
     def manifest(self, name: str) -> Manifest:
         tree = self.tree
@@ -159,6 +102,7 @@ class _Reader:
             failure=self.failure(),
             rules=self.rules(arms, baseline),
             keep=keep,
+            origin=self.origin,
         )
 
     def base(self) -> dict[str, Any]:
@@ -169,7 +113,7 @@ class _Reader:
         return base
 
     def arms(self) -> dict[str, Arm]:
-        trees = self.checked(("arms",), arm_trees, self.tree, self.error)
+        trees = arm_trees(self.tree, self.error)
         if not trees or len(trees) > MOST_ARMS:
             raise self.error(("arms",), f"a manifest needs from 1 to {MOST_ARMS} arms, got {len(trees)}")
         arms = {}
@@ -260,20 +204,19 @@ class _Reader:
         except UserError as error:
             raise self.error(where, str(error)) from None
 
-    def error(self, where: tuple[Any, ...], message: str) -> UserError:
-        """Return an error at a place of the tree."""
-        if message.startswith(f"{self.file}:"):
-            return UserError(message)
-        line = next((self.lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in self.lines), None)
-        return UserError(f"{self.file}:{line}: {message}" if line else f"{self.file}: {message}")
-
 
 def seeds_of(value: Any) -> tuple[int, ...]:
-    """Return the seeds that a list of numbers, or a text such as `1-3`, names. UserError for anything else."""
+    """Return the seeds that a list of numbers, or a text such as `1-3` or `1,2,7-9`, names."""
+    wrong = f"seeds must be a text such as 1-5, or a list of different numbers, got {value!r}"
     if isinstance(value, str):
-        first, _, last = value.partition("-")
-        if first.strip().isdecimal() and last.strip().isdecimal() and int(last) - int(first) < MOST_SEEDS:
-            value = list(range(int(first), int(last) + 1))
+        seeds: list[Any] = []
+        for part in value.split(","):
+            first, _, last = (word.strip() for word in part.partition("-"))
+            last = last or first
+            if not (first.isdecimal() and last.isdecimal() and int(last) - int(first) < MOST_SEEDS):
+                raise UserError(wrong)
+            seeds += range(int(first), int(last) + 1)
+        value = seeds
     if not isinstance(value, list | tuple) or not value or len(set(map(repr, value))) < len(value):
-        raise UserError(f"seeds must be a text such as 1-5, or a list of different numbers, got {value!r}")
+        raise UserError(wrong)
     return tuple(whole(seed, "seeds", most=MAX_SEED) for seed in value)

@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Console scripts do not import from the working directory, where the user's own priors and variants are. It comes
     # last in the path, so that no file there hides a library. Commands that read somebody's run get it only with
     # --allow-import.
-    if (words[:1] in (["fit"], ["data"]) or "--allow-import" in " ".join(words)) and str(Path.cwd()) not in sys.path:
+    own_code = words[:1] in (["fit"], ["sweep"], ["data"])
+    if (own_code or "--allow-import" in " ".join(words)) and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:
         sys.exit(_dispatch(words))

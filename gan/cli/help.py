@@ -63,3 +63,10 @@ Find, download if need be, read and verify a data set; print its origin and coun
 
 {table}
 """
+
+SWEEP_HELP = """\
+usage: gan sweep MANIFEST [options]
+       gan sweep --config NAME --grid KEY=A,B [KEY=A,B]... [--seeds 1-3] --name NAME [options]
+
+Make the runs of an ablation, runs/NAME/ARM/seed_N. The same line goes on where it stopped.
+"""

@@ -4,6 +4,7 @@ Torch and Lightning are imported where they are asked, which takes seconds.
 """
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -104,10 +105,8 @@ def forget_the_launcher() -> None:
     """Remove what a launcher has put into this process's environment, so that the process trains alone."""
     for name in (*_variables(), ELASTIC):
         os.environ.pop(name, None)
-    from pytorch_lightning.utilities.rank_zero import rank_zero_only
-
-    # Lightning read it from the environment when it was imported.
-    rank_zero_only.rank = 0  # type: ignore[attr-defined]
+    if lightning := sys.modules.get("pytorch_lightning.utilities.rank_zero"):
+        lightning.rank_zero_only.rank = 0  # it read the environment when it was imported
 
 
 def by_itself(settings: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from gan.ablations.manifest import Manifest
+from gan.ablations.design import Manifest
 from gan.ablations.report.blocks import Block, Code, Heading, Picture, Table, Text
 from gan.ablations.report.keys import word
 from gan.ablations.report.study import Study
@@ -84,11 +84,12 @@ def _trouble(found: Study) -> list[tuple[str, str, str]]:
     """Return arm, seed and status of the runs that failed, or have no score yet."""
     rows = []
     for group in found.groups.values():
-        for key, run in group.runs.items():
+        for key in group.runs:
             score = group.scores.get(key, math.nan)
             if not math.isfinite(score):
-                failed = math.isinf(score) and run.state == "finished"
-                rows.append((group.name, str(key[0]), f"{run.status}{', counts as failed' if failed else ''}"))
+                status = group.status(key)
+                counts = ", counts as failed" if math.isinf(score) and status == "finished" else ""
+                rows.append((group.name, str(key[0]), status + counts))
     return rows
 
 

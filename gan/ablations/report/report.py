@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from gan.ablations.manifest import Manifest
+from gan.ablations.design import Manifest
 from gan.ablations.report.blocks import Picture, Table, latex, write
 from gan.ablations.report.contents import contents, score_words, table_of
 from gan.ablations.report.curves import AXES, Curves, fid_curves, scalar_curves

@@ -41,15 +41,15 @@ def sample_cells(group: Group) -> list[Cell]:
             marks.setdefault(ranked[place], mark)
     failed = [key for key, score in group.scores.items() if math.isinf(score)]
     shown: Sequence[Key] = list(group.runs) if len(group.runs) <= MOST_SEEDS else [*marks, *failed[:2]]
-    return [_cell(key, group.runs[key], group.scores.get(key), marks.get(key)) for key in shown]
+    return [_cell(group, key, marks.get(key)) for key in shown]
 
 
-def _cell(key: Key, run: Run, score: float | None, mark: str | None) -> Cell:
-    what = run.state if score is None else number(score)
-    if score is not None and math.isinf(score):
-        what = f"{run.state}" if run.state != "finished" else "counts as failed"
-    title = f"seed {key[0]}: {what}" + (f", {mark}" if mark else "")
-    return Cell(title, _first_images(run), score is not None and math.isinf(score))
+def _cell(group: Group, key: Key, mark: str | None) -> Cell:
+    score, status = group.scores.get(key), group.status(key).split(" (")[0]
+    failed = score is not None and math.isinf(score)
+    what = number(score) if score is not None and not failed else status
+    what = "counts as failed" if failed and status == "finished" else what
+    return Cell(f"seed {key[0]}: {what}" + (f", {mark}" if mark else ""), _first_images(group.runs[key]), failed)
 
 
 def _first_images(run: Run) -> Image.Image | None:

@@ -9,9 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from gan.ablations.bundle import SUFFIX, unpacked
-from gan.ablations.manifest import FILE as MANIFEST
-from gan.ablations.manifest import Arm, Manifest
-from gan.ablations.places import sweep_runs
+from gan.ablations.claims import DONE, failure_of
+from gan.ablations.design import FILE as MANIFEST
+from gan.ablations.design import Arm, Manifest
+from gan.ablations.places import place_of, sweep_runs
 from gan.ablations.report.keys import BASE, changes, full_names, names_of_changes, naming, short, words_at
 from gan.ablations.scores import score_of
 from gan.base.choices import nearest
@@ -33,6 +34,7 @@ class Group:
     scores: Mapping[Key, float]  # infinity for a failure
     planned: int  # runs that the manifest asks for; without a manifest those that there are
     changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)  # key -> the baseline's value, the arm's
+    failures: Mapping[Key, str] = field(default_factory=dict)  # of which the sweep says so: killed, or never begun
 
     @property
     def values(self) -> list[float]:
@@ -48,6 +50,10 @@ class Group:
             found[state] = found.get(state, 0) + 1
         missing = self.planned - len(self.runs)
         return found | ({"not started": missing} if missing > 0 else {})
+
+    def status(self, key: Key) -> str:
+        """Return how a run stands, with the reason: `diverged at 80 (…)`, `failed (out of memory)`."""
+        return f"failed ({self.failures[key]})" if key in self.failures else self.runs[key].status
 
     def ranked(self) -> list[tuple[Key, Run]]:
         """Return the runs that did not fail, from the best to the worst."""
@@ -98,10 +104,27 @@ def _source(path: Path, folder: Path) -> Source:
         raise UserError(f"{path}: no such directory; give a sweep, a directory of runs, or a bundle ({SUFFIX})")
     if (path / MANIFEST).is_file():
         manifest, arms = sweep_runs(path)
-        return Source(path.name, manifest, arms, [run for found in arms.values() for run in found.values()])
+        if manifest is None:
+            raise UserError(f"{path}: its {MANIFEST} has gone meanwhile")
+        every = {name: found | _never_begun(manifest, path, name, found) for name, found in arms.items()}
+        return Source(path.name, manifest, every, [run for found in arms.values() for run in found.values()])
     if not (runs := find_runs(path)):
         raise UserError(f"{path}: holds no runs of gan fit; give a sweep, or another directory with runs in it")
     return Source(path.name, None, {}, runs)
+
+
+def _never_begun(manifest: Manifest, sweep: Path, arm: str, begun: Mapping[int, Run]) -> dict[int, Run]:
+    """Return the runs of an arm that failed before they recorded anything."""
+    places = {seed: place_of(sweep, arm, "", seed) for seed in manifest.seeds if seed not in begun}
+    return {seed: Run(place) for seed, place in places.items() if failure_of(place)}
+
+
+def _failure(run: Run) -> str | None:
+    """Return why the sweep says that a run failed, or None. What a run says of its end counts more."""
+    if run.record and run.state in DONE:
+        return None
+    found = failure_of(run.directory) or failure_of(run.directory.parent)  # the latter of packed runs
+    return str(found.get("reason")) if found else None
 
 
 def study(sources: Sequence[Source], by: Sequence[str] = (), baseline: str | None = None) -> Study:
@@ -123,7 +146,8 @@ def study(sources: Sequence[Source], by: Sequence[str] = (), baseline: str | Non
     groups = {}
     for name, runs in arms.items():
         arm = manifest.arms.get(name)
-        scored = {key: _score(run, manifest, arm) for key, run in runs.items()}
+        failures = {key: reason for key, run in runs.items() if (reason := _failure(run))}
+        scored = {key: math.inf if key in failures else _score(run, manifest, arm) for key, run in runs.items()}
         own, reference = configs[name], configs[baseline]
         groups[name] = Group(
             name,
@@ -131,6 +155,7 @@ def study(sources: Sequence[Source], by: Sequence[str] = (), baseline: str | Non
             {key: score for key, score in scored.items() if not math.isnan(score)},
             len(manifest.seeds) if arm and not by and first else len(runs),
             changes(reference, own) if own and reference else {},
+            failures,
         )
     planned = first is not None and not by
     return Study(manifest.name, groups, baseline, manifest, planned, _one_protocol(groups, manifest), notes)

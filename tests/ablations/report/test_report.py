@@ -74,13 +74,13 @@ def test_the_runs_whose_samples_are_shown(tmp_path):
     cells = sample_cells(read(written_arms(tmp_path / "runs", {"a": {}}, {"a": scores})).groups["all runs"])
     assert [(cell.title, cell.failed) for cell in cells] == [
         *(("seed 1: 20.0, best", False), ("seed 4: 23.0, median", False), ("seed 7: 26.0, worst", False)),
-        *(("seed 8: diverged", True), ("seed 9: diverged", True)),
+        *(("seed 8: diverged at 200", True), ("seed 9: diverged at 200", True)),
     ]
     pictures = np.stack([np.asarray(cell.picture) for cell in cells])
     assert pictures.shape == (5, 62, 152, 3)  # five columns and two rows of 28 x 28, two pixels apart
     assert (pictures[0, 2, 2, 0], pictures[0, 32, 2, 0], pictures[0, 32, 122, 0]) == (200, 150, 130)  # tiles 1, 11, 15
     few = sample_cells(read(written_run(tmp_path / "few" / "seed_1", state="stopped")).groups["all runs"])
-    assert [cell.title for cell in few] == ["seed 1: stopped"]
+    assert [cell.title for cell in few] == ["seed 1: stopped at 300"]
 
 
 def test_real_runs_without_a_manifest(tmp_path):

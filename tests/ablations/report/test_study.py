@@ -7,6 +7,7 @@ import yaml
 from run_support import gan
 from written_runs import written_arms, written_run
 
+from gan.ablations.bundle import bundle
 from gan.ablations.report.study import opened, study
 from gan.base.errors import UserError
 
@@ -134,6 +135,19 @@ def test_a_manifest_s_arms_are_read_by_its_rules_and_missing_runs_are_counted(tm
     assert found.groups["uniform"].states() == {"not started": 1}
     manifest(place, score="best", failure={"fid_above": 8})
     assert values(read(place)) == {"normal": [math.inf, math.inf], "uniform": [7.0, math.inf]}
+
+
+def test_runs_that_a_sweep_says_failed_count_as_failures(tmp_path):
+    place = manifest(tmp_path / "priors")
+    written_arms(place, ARMS, SCORES)
+    written_run(place / "normal" / "seed_3", seed=3, state="running")  # killed
+    for arm in ARMS:
+        (place / arm / "seed_3.failed.json").write_text('{"reason": "out of memory"}')
+    for path in (place, bundle(place)):
+        found = read(path)
+        assert values(found) == {"normal": [9.0, 10.0, math.inf], "uniform": [7.0, math.inf, math.inf]}
+        assert found.groups["uniform"].status((3,)) == "failed (out of memory)"
+        assert not any(group.states() for group in found.groups.values())
 
 
 def test_further_sources_stand_beside_the_first(tmp_path):

@@ -49,14 +49,28 @@ def curves_figure(curves: Curves, axis: str, baseline: str, arms: Sequence[str],
     columns = min(2, len(chunks))
     rows = -(-len(chunks) // columns)
     with _styled(), _figure((WIDTH, (3.4 if columns > 1 else 4) * rows), out) as figure:
-        axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
+        axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
         for panel, chunk in zip(axes, chunks, strict=False):
             looks = {baseline: BASELINE} if baseline in shown else {}
             _panel(panel, curves, looks | dict(zip(chunk, LOOKS, strict=False)))
             panel.set(xlabel=AXES[axis], ylabel=curves.label + (" (log)" if curves.logarithmic else ""))
-        for panel in list(axes)[len(chunks) :]:
+        axes[0].set_ylim(*_limits(curves, shown))
+        for panel in axes[len(chunks) :]:
             panel.set_visible(False)
     return out.with_suffix(".svg").read_text(encoding="utf-8")
+
+
+def _limits(curves: Curves, arms: Sequence[str]) -> tuple[float, float]:
+    """Return limits of the y axis that all curves fit in. A band may be cut: that of two runs can be huge."""
+    values = np.concatenate([curve.y for arm in arms for curve in curves.singles[arm].values()])
+    low, high = values.min(), values.max()
+    if curves.floor is not None:
+        low = min(low, curves.floor)
+    if curves.logarithmic:
+        margin = (high / low) ** 0.05 * 1.05
+        return low / margin, high * margin
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin
 
 
 def _panel(axes: Axes, curves: Curves, looks: Mapping[str, Mapping[str, Any]]) -> None:
@@ -83,7 +97,6 @@ def _panel(axes: Axes, curves: Curves, looks: Mapping[str, Mapping[str, Any]]) -
             axes.fill_between(band.x, band.low, band.high, color=look["color"], alpha=0.15, linewidth=0)
         elif runs:
             axes.plot([], [], label=f"{shorten(arm, 90, placeholder=' …')} (0)", **look, linewidth=1.4, markersize=4)
-    axes.autoscale_view()
     if curves.floor is not None:
         axes.axhline(curves.floor, color="0.4", linestyle=(0, (1, 1)), linewidth=1, label="floor: real images")
     if curves.logarithmic:
@@ -98,7 +111,7 @@ def scores_figure(lines: Sequence[Line], label: str, baseline: str, out: Path) -
     lines = [line for line in lines if line.typical is not None]
     if not lines:
         return None
-    names = [wrapped(line.group.name) for line in lines]
+    names = [_with_failures(line) for line in lines]
     height = 0.9 + sum(0.18 + 0.12 * (1 + name.count("\n")) for name in names)
     with _styled(), _figure((WIDTH, height), out) as figure:
         scores, ratios = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
@@ -108,10 +121,6 @@ def scores_figure(lines: Sequence[Line], label: str, baseline: str, out: Path) -
         scores.plot(*zip(*dots, strict=True), "o", color="0.45", markersize=3.5, fillstyle="none") if dots else None
         _intervals(scores, {place: line.typical for place, line in enumerate(lines) if line.typical})
         _intervals(ratios, {place: line.comparison.ratio for place, line in enumerate(lines) if line.comparison})
-        for place, line in enumerate(lines):
-            if failed := sum(map(math.isinf, line.group.values)):
-                at, side = {"xycoords": ("axes fraction", "data")}, {"ha": "right", "va": "bottom"}
-                scores.annotate(f"✕ {failed} failed", (1, place), **at, **side, fontsize=6)
         ratios.axvline(1, color="0.3", linewidth=0.8)
         scores.set_yticks(range(len(lines)), names)
         scores.set_ylim(len(lines) - 0.4, -0.6)
@@ -125,6 +134,11 @@ def scores_figure(lines: Sequence[Line], label: str, baseline: str, out: Path) -
 
 def _short(name: str) -> str:
     return shorten(name, 90, placeholder=" …")
+
+
+def _with_failures(line: Line) -> str:
+    failed = sum(map(math.isinf, line.group.values))
+    return wrapped(line.group.name) + (f"\n✕ {failed} of {len(line.group.values)} failed" if failed else "")
 
 
 def wrapped(name: str) -> str:
@@ -148,7 +162,7 @@ def _logarithmic(axes: Axes, which: str) -> None:
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
 
 

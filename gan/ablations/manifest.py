@@ -16,10 +16,10 @@ from gan.base.choices import is_number, nearest
 from gan.base.errors import UserError, whole
 from gan.base.paths import absolute
 from gan.base.seeds import MAX_SEED
-from gan.runs.config import KEYS, config_directory
+from gan.runs.config import KEYS, shipped_manifests
 from gan.runs.yaml_files import lines_of, read_yaml
 
-__all__ = ["FILE", "Arm", "Manifest", "ablations", "manifest_of", "read_manifest", "seeds_of"]
+__all__ = ["FILE", "Arm", "Manifest", "manifest_of", "read_manifest", "seeds_of"]
 
 SCORES = ("final", "best")
 MAPPED_SCORES = {"mean_of_last": (), "scalar": ("where",)}  # a score with a parameter -> its further keys
@@ -33,11 +33,6 @@ KNOWN = (
 )
 
 
-def ablations() -> dict[str, Path]:
-    """Return the shipped manifests by name."""
-    return {path.stem: path for path in sorted((config_directory() / "ablations").glob("*.yaml"))}
-
-
 def read_manifest(name: str | Path) -> Manifest:
     """Return a manifest: that of a file, a shipped one by its name, or that of a sweep's directory.
 
@@ -48,7 +43,7 @@ def read_manifest(name: str | Path) -> Manifest:
     if path.is_dir() and (path / FILE).is_file():
         path = path / FILE
     elif not path.is_file():
-        known = ablations()
+        known = shipped_manifests()
         if str(name) not in known:
             raise UserError(f"manifest {name}: no such file, and no shipped manifest; {nearest(name, known)}")
         path = known[str(name)]

@@ -31,6 +31,7 @@ class Task:
     claim: Path  # the directory of what all sweeps know of this run; its name is the run's digest
     keep: str
     folder: str  # the working directory that relative paths count from
+    tree: dict[str, Any]  # the configuration that these make, but for seed and place
     allow_import: tuple[str, ...] = ()
 
     @property
@@ -42,6 +43,16 @@ class Task:
     def runs(self) -> list[Path]:
         """The directories of its runs."""
         return [self.directory / f"seed_{seed}" for seed in self.seeds] if self.packed else [self.directory]
+
+    @property
+    def steps(self) -> int:
+        """The generator updates of each run."""
+        return self.given["trainer"]["max_steps"]
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether its trainer wants no GPU."""
+        return self.tree["trainer"]["accelerator"] == "cpu"
 
     @property
     def log(self) -> Path:
@@ -186,5 +197,6 @@ def _task(
         claim=place.parent / CLAIMS / digest,
         keep=manifest.keep,
         folder=str(Path.cwd()),
+        tree=point.tree,
         allow_import=allow_import,
     )

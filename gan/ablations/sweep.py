@@ -19,8 +19,8 @@ MAY_GROW = ("seeds",)  # what a sweep that has begun may get more of
 MAY_DIFFER = ("base.data.root",)  # where the same images are
 
 
-def enter(manifest: Manifest, place: Path) -> Manifest:
-    """Write the resolved manifest into the sweep's directory, and return it.
+def enter(manifest: Manifest, place: Path, dry: bool = False) -> Manifest:
+    """Write the resolved manifest into the sweep's directory, unless this is a `dry` look, and return it.
 
     A sweep that has begun may get more seeds. UserError for any other change: question, arms and rules are fixed before
     the runs.
@@ -41,8 +41,9 @@ def enter(manifest: Manifest, place: Path) -> Manifest:
             return manifest
     elif place.exists() and any(place.iterdir()):
         raise UserError(f"{place}: is in use and no sweep (it has no {FILE}); give another --name")
-    place.mkdir(parents=True, exist_ok=True)
-    manifest.write(place)
+    if not dry:
+        place.mkdir(parents=True, exist_ok=True)
+        manifest.write(place)
     return manifest
 
 
@@ -56,8 +57,11 @@ def shard(tasks: Sequence[Task], which: str | None) -> list[Task]:
     return list(tasks[int(number) - 1 :: int(count)])
 
 
-def to_do(tasks: Sequence[Task], retry_failed: bool = False) -> list[Task]:
-    """Return the tasks that have not come to their end. Failed ones are among them only with `retry_failed`."""
+def to_do(tasks: Sequence[Task], retry_failed: bool = False, dry: bool = False) -> list[Task]:
+    """Return the tasks that have not come to their end. Failed ones are among them only with `retry_failed`.
+
+    They then count as not failed, unless this is a `dry` look.
+    """
     left = []
     for task in tasks:
         if is_settled(task):
@@ -65,7 +69,8 @@ def to_do(tasks: Sequence[Task], retry_failed: bool = False) -> list[Task]:
         if state_of(task.directory, task.runs) == "failed":
             if not retry_failed:
                 continue
-            failure_file(task.directory).unlink(missing_ok=True)
+            if not dry:
+                failure_file(task.directory).unlink(missing_ok=True)
         left.append(task)
     return left
 

@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 
 from gan.ablations.claims import adopt, failure_file, record_failure, tidy
 from gan.ablations.planning import Task
@@ -49,6 +49,13 @@ def carry_out(task: Task, threads: int | None) -> int:
                 traceback.print_exc()
             record_failure(task, " ".join(f"{type(error).__name__}: {error}".split())[:500])
             return CODES["failed"]
+
+
+def logged(task: Task, threads: int | None) -> int:
+    """Do the same, with what is printed at the end of the task's log."""
+    task.log.parent.mkdir(parents=True, exist_ok=True)
+    with task.log.open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+        return carry_out(task, threads)
 
 
 def _made(task: Task, threads: int | None) -> int:

@@ -1,4 +1,4 @@
-"""The command line: `gan COMMAND`, with the commands of `HELP`. This file only dispatches."""
+"""The command line: `gan fit | sweep | resume | runs | …`. This file only dispatches."""
 
 import sys
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ Train, measure and compare small-image GANs.
 
 commands:
   fit        train a GAN             gan fit --config quickstart
+  sweep      runs of an ablation     gan sweep priors --data.root DIR
   resume     go on with a run        gan resume RUN --trainer.max_steps 20000
   runs       list runs               gan runs DIR
   diff       compare two runs        gan diff RUN RUN

@@ -66,7 +66,36 @@ Find, download if need be, read and verify a data set; print its origin and coun
 
 SWEEP_HELP = """\
 usage: gan sweep MANIFEST [options]
-       gan sweep --config NAME --grid KEY=A,B [KEY=A,B]... [--seeds 1-3] --name NAME [options]
+       gan sweep --config NAME --grid KEY=A,B [KEY=A,B]... [--seeds 1-3] [--budget N] --name NAME
 
 Make the runs of an ablation, runs/NAME/ARM/seed_N. The same line goes on where it stopped.
+
+  MANIFEST                   a file, a shipped manifest by name, or the directory of a sweep
+{manifests}
+  --grid KEY=A,B             make a manifest: an arm for each combination; KEY is a field of the
+                             recipe (prior, generator_optimizer.lr) or a key of gan fit
+  --name NAME                of the sweep; default: the manifest's, with its budget if not full
+  --seeds 1-5                or 1,2,7; of a sweep that has begun, more seeds
+  --budget full|short|N      a budget of the manifest, or generator updates; default full
+  --config, --KEY=VALUE      as for gan fit, laid over the base of all arms: --data.root=DIR
+  --runs DIR                 default runs
+
+  --dry-run                  check all, and say what it shows, how long it takes, what it keeps
+  --print-commands           a line of gan fit for each run that is left
+  --status                   how many runs are finished, running, failed
+  --shard 3/8                make only the third of eight shares
+  --retry-failed             try failed runs again
+
+  --executor local           workers on this machine (default), slurm (submitit) or ray
+  --workers N                runs at a time; default: one on each core, or GPU
+  --threads N                CPU threads of a run; default: the cores, shared out
+  --per-gpu N                runs that share a GPU
+  --packed                   the seeds of an arm as one program (gan fit --copies)
+  --hangs-after SECONDS      kill a run that has not moved for so long; default 1800
+  --set KEY=VALUE            slurm: of submitit, as in slurm_partition=gpu, timeout_min=90
+                             ray: of ray.init, as in address=auto
+  --allow-import PACKAGE     let the manifest name code outside gan and the working directory
+
+Ctrl-C finishes the updates, saves and exits. Exit codes: 0 all runs ended, 1 some failed, 3 some
+are left, 128 + n stopped by signal n.
 """

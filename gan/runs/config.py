@@ -23,6 +23,7 @@ KEYS = ("model", *SECTIONS, "seed_everything", "threads", "run")
 RECORDED = ("format", "pythonpath")
 TEXTS = ("run", "pythonpath")
 MAX_THREADS = 1024
+ABLATIONS = "ablations"  # folder of the shipped manifests, which are no configs
 DATA_ARGUMENTS = ("name", "root", "source", "split")  # of ImageDataModule; other keys of `data` belong to the data set
 
 
@@ -45,9 +46,14 @@ def config_directory() -> Path:
 def shipped_configs() -> dict[str, Path]:
     """Return the shipped configs by name. `systems/mlp_gan` is also called `mlp_gan`."""
     directory = config_directory()
-    paths = sorted(directory.rglob("*.yaml"))
+    paths = [path for path in sorted(directory.rglob("*.yaml")) if path.parent.name != ABLATIONS]
     by_stem: dict[str, Path] = {path.stem: path for path in reversed(paths)}
     return by_stem | {path.relative_to(directory).with_suffix("").as_posix(): path for path in paths}
+
+
+def shipped_manifests() -> dict[str, Path]:
+    """Return the shipped manifests of ablations by name."""
+    return {path.stem: path for path in sorted((config_directory() / ABLATIONS).glob("*.yaml"))}
 
 
 def read_config(name: str | Path) -> Part:

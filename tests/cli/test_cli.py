@@ -13,7 +13,10 @@ from gan.base.errors import UserError
 FIT = ("fit", *TINY["MLPGAN"], *SMALL, *DATA, *QUIET, "--trainer.max_steps=2", "--run=run")
 
 
-@pytest.mark.parametrize(("words", "most"), [([], 24), (["--help"], 24), (["-h"], 24), (["fit", "--help"], 40)])
+SCREENS = [([], 24), (["--help"], 24), (["-h"], 24), (["fit", "--help"], 40), (["sweep", "--help"], 42)]
+
+
+@pytest.mark.parametrize(("words", "most"), SCREENS)
 def test_help_fits_a_screen(words, most, capsys):
     assert gan(*words) == 0
     lines = capsys.readouterr().out.splitlines()

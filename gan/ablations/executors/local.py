@@ -7,24 +7,21 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from types import FrameType
 from typing import Any, NamedTuple
 
 from gan.ablations.claims import DONE, is_made_elsewhere, is_settled, record_failure, state_of
-from gan.ablations.executors import Tell
+from gan.ablations.executors import SIGNALS, TRIES, Tell, signals
 from gan.ablations.planning import Task
 from gan.ablations.worker import TAKEN, carry_out
 from gan.base import cores
 
 PRELOADED = "gan.ablations.executors.preloaded"
 POLL = 1.0  # seconds between two looks at workers, and at runs that others make
-TRIES = 2  # of a run whose process is killed or hangs; a run that raises an error is tried once
 HANGS_AFTER = 1800.0  # seconds without a step or a new phase
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 DISK_IS_FULL = 4  # exit code of a run
 
 
@@ -49,6 +46,15 @@ def slots_of(
     return [Slot(threads or max(1, usable // len(places)), place) for place in places]
 
 
+def visible_devices() -> list[str]:
+    """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return (named or [str(number) for number in range(count)])[:count]
+
+
 @dataclass
 class _Work:
     """A task that is being carried out."""
@@ -70,7 +76,7 @@ class Local:
         work: Callable[[Task, int | None], int] = carry_out,
     ) -> None:
         self.slots, self.hangs_after, self.work = list(slots), hangs_after, work
-        self.context = multiprocessing.get_context("forkserver")
+        self.context: Any = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload([PRELOADED])
 
     def carry_out(self, tasks: Sequence[Task], tell: Tell) -> int:
@@ -80,7 +86,7 @@ class Local:
         self.running: list[_Work] = []
         self.tries: Counter[str] = Counter()
         self.stopped_by = 0
-        with _signals(self._stop):
+        with signals(self._stop):
             try:
                 while self.running or ((self.queue or self.elsewhere) and not self.stopped_by):
                     self._start()
@@ -149,23 +155,6 @@ class Local:
         for work in self.running:
             work.process.kill() if self.stopped_by else work.process.terminate()
         self.stopped_by = self.stopped_by or number
-
-
-@contextmanager
-def _signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Within it, a signal that is not ignored calls the handler."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    heard = [number for number, old in before.items() if old is not signal.SIG_IGN]
-    for number in heard:
-        signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        for number in heard:
-            signal.signal(number, before[number])
 
 
 def _heartbeat(work: _Work) -> float:

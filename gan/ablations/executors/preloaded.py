@@ -1,9 +1,15 @@
-"""What a worker needs, imported once: workers are forked from the process that imports this module."""
+"""What workers need, imported once: each is forked from a process that has imported this module.
 
+All of the package is imported, so that an edit of its files while a sweep runs does not reach the sweep.
+"""
+
+import importlib
+import pkgutil
+
+import gan
 from gan.base.imports import cheap_imports
 
 with cheap_imports():
-    import gan.ablations.worker
-    import gan.measure.measurement
-    import gan.runs.packed
-    import gan.runs.training  # noqa: F401
+    for _module in pkgutil.walk_packages(gan.__path__, "gan."):
+        if _module.name not in ("gan.__main__", __name__):
+            importlib.import_module(_module.name)

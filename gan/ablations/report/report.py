@@ -118,8 +118,8 @@ def _pictures(found: Study, lines: Sequence[Line], drawn: Sequence[Curves], agai
         mean = "mean of the logarithms" if curves.logarithmic else "mean"
         caption = (
             f"{curves.label} against {AXES[against]}: {mean} of the runs that did not fail (their number in brackets), "
-            "as far as all of them have come, with its 95 % t interval, which may leave the frame. Thin lines are single "
-            "runs, and a cross is the end of one that failed."
+            "as far as all of them have come, with its 95 % t interval, which may leave the frame. Thin lines are "
+            "single runs, and a cross is the end of one that failed."
         )
         svg = curves_figure(curves, against, found.baseline, list(groups), place / name)
         add(name, svg, caption + left_out)

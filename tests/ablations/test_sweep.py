@@ -1,0 +1,165 @@
+"""Sweeps make each run once, whatever happens to their processes."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from run_support import same_end
+from sweep_support import BASE, Forked, swept, tasks, tiny_manifest
+
+from gan.ablations.claims import failure_file
+from gan.ablations.executors.local import Slot, slots_of
+from gan.ablations.planning import Task
+from gan.ablations.sweep import sweep
+from gan.base.errors import UserError
+from gan.runs.fit import fit
+from gan.runs.reader import Run
+
+ARMS, SEEDS = ("normal", "uniform"), (1, 2)
+
+
+def same_runs(first: Path, second: Path) -> None:
+    """All runs of two sweeps ended in the same weights, bit for bit."""
+    for arm in ARMS:
+        for seed in SEEDS:
+            same_end(first / arm / f"seed_{seed}", second / arm / f"seed_{seed}")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """An undisturbed sweep."""
+    place = tmp_path_factory.mktemp("runs") / "tiny"
+    assert swept(place) == {"finished": 4}
+    return place
+
+
+def test_a_run_of_a_sweep_is_that_of_gan_fit(done, tmp_path):
+    settings = {**BASE, "trainer": {**BASE["trainer"], "max_steps": 6}}
+    recipe = BASE["model"]["recipe"] | {"prior": "uniform"}
+    settings |= {"model": "MLPGAN", "recipe": recipe, "seed_everything": 2, "threads": 1}
+    fit(**settings, run=tmp_path / "alone")
+    same_end(tmp_path / "alone", done / "uniform" / "seed_2")
+
+
+def test_the_same_line_again_does_nothing(done):
+    before = {file: file.stat().st_mtime_ns for file in done.rglob("*") if file.is_file()}
+    assert swept(done) == {"finished": 4}
+    assert {file: file.stat().st_mtime_ns for file in done.rglob("*") if file.is_file()} == before
+
+
+def test_another_sweep_with_the_same_runs_links_to_them(done):
+    manifest = tiny_manifest("other", arms={"same": {}, "minimax": {"loss": "minimax"}}, seeds=[1])
+    other = done.parent / "other"
+    assert swept(other, manifest) == {"finished": 2}
+    assert (other / "same" / "seed_1").is_symlink()
+    assert (other / "same" / "seed_1").resolve() == (done / "normal" / "seed_1").resolve()
+    assert not (other / "minimax" / "seed_1").is_symlink()
+
+
+def test_a_killed_worker_is_tried_again_and_a_sweep_goes_on(done, tmp_path):
+    work = Forked([Slot(1)])
+    killed = []
+
+    def kill_once(task: Task, what: str) -> None:
+        if what == "started" and not killed:
+            killed.append(work.running[0].process.pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    place = tmp_path / "tiny"
+    assert work.carry_out(tasks(place), kill_once) == 0
+    assert killed
+    same_runs(done, place)
+
+
+def test_of_two_sweeps_at_once_one_is_killed_and_each_run_is_made_once(done, tmp_path):
+    place = tmp_path / "tiny"
+    other = multiprocessing.get_context("fork").Process(target=swept, args=(place,))
+    other.start()
+    while not any(place.rglob("status.json")):
+        time.sleep(0.01)
+    os.kill(other.pid, signal.SIGKILL)  # its workers stop by themselves
+    assert swept(place) == {"finished": 4}
+    other.join()
+    same_runs(done, place)
+    assert not list(place.rglob("*.failed.json"))
+
+
+def _killed(task: Task, threads: int | None) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def _hangs(task: Task, threads: int | None) -> int:
+    time.sleep(60)
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("work", "limit", "how"), [(_killed, 600, "killed by SIGKILL, 2 times"), (_hangs, 0.5, "hung, 2 times")]
+)
+def test_a_run_that_is_killed_or_hangs_twice_has_failed_until_it_is_retried(work, limit, how, tmp_path):
+    place = tmp_path / "tiny"
+    found = tasks(place, tiny_manifest(seeds=[1]))[:1]
+    assert sweep(found, Forked([Slot(1)], hangs_after=limit, work=work)) == (0, {"failed": 1})
+    assert how in failure_file(found[0].directory).read_text()
+    assert sweep(found, Forked([Slot(1)], work=work)) == (0, {"failed": 1})
+    assert sweep(found, Forked([Slot(1)]), retry_failed=True) == (0, {"finished": 1})
+    assert not failure_file(found[0].directory).exists()
+
+
+def test_an_error_of_one_run_is_recorded_and_the_others_go_on(tmp_path):
+    place = tmp_path / "tiny"
+    found = tasks(place, tiny_manifest(seeds=[1]))
+    (place / "normal").mkdir(parents=True)
+    (place / "normal" / "seed_1").write_text("a file where a run should be")
+    assert sweep(found, Forked([Slot(1)] * 2)) == (0, {"failed": 1, "finished": 1})
+    assert "UserError" in failure_file(found[0].directory).read_text()
+
+
+def test_a_signal_stops_runs_at_the_end_of_an_update_and_the_line_goes_on(tmp_path):
+    manifest = tiny_manifest(seeds=[1], budgets={"full": 3000})
+    place = tmp_path / "tiny"
+    found = tasks(place, manifest)
+
+    def interrupt() -> None:
+        while any((record := Run(task.directory).record) is None or record.step == 0 for task in found):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    stopped_by, counts = sweep(found, Forked([Slot(1)] * 2))
+    assert (stopped_by, counts["stopped"] + counts["finished"]) == (signal.SIGINT, 2)
+    assert sweep(found, Forked([Slot(1)] * 2)) == (0, {"finished": 2})
+
+
+def test_the_machine_is_shared_out(monkeypatch):
+    monkeypatch.setattr("gan.base.cores.usable", lambda: 8)
+    assert slots_of() == [Slot(1)] * 8
+    assert slots_of(workers=3) == [Slot(2)] * 3
+    assert slots_of(threads=4) == [Slot(4)] * 2
+    two_each = [Slot(2, "0"), Slot(2, "1"), Slot(2, "0"), Slot(2, "1")]
+    assert slots_of(per_gpu=2, devices=["0", "1"]) == two_each
+    assert slots_of(workers=1, per_gpu=2, devices=["0", "1"]) == [Slot(8, "0")]
+
+
+def _writes_its_device(task: Task, threads: int | None) -> int:
+    task.directory.mkdir(parents=True)
+    (task.directory / "device").write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+    time.sleep(0.3)
+    return 0
+
+
+def test_workers_see_one_gpu_each(tmp_path):
+    found = tasks(tmp_path / "tiny")
+    Forked(slots_of(devices=["3", "5"]), work=_writes_its_device).carry_out(found, lambda task, what: None)
+    assert sorted((task.directory / "device").read_text() for task in found) == ["3", "3", "5", "5"]
+
+
+def test_a_sweep_that_has_begun_gets_more_seeds_and_no_other_change(done):
+    assert swept(done, tiny_manifest(seeds=[2, 3])) == {"finished": 6}
+    with pytest.raises(UserError, match=r"has arms\.uniform\.prior \"uniform\", and \"bernoulli\" is given"):
+        tasks(done, tiny_manifest(arms={"normal": {}, "uniform": {"prior": "bernoulli"}}))

@@ -7,6 +7,7 @@ axes, and nothing in a file can change that: so there are curves of the FID's lo
 
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ PLAYERS = {
 }
 LAYOUT = {
     "arms": {
+        "loss of D and G: mean and 95 % interval": ["Margin", ["mean/loss", "mean/loss_low", "mean/loss_high"]],
         "FID on held-out images: mean and 95 % interval": ["Margin", ["mean/fid", "mean/fid_low", "mean/fid_high"]],
         "log10 of the FID: mean and 95 % interval": [
             *("Margin", ["mean/log10_fid", "mean/log10_fid_low", "mean/log10_fid_high"]),
@@ -58,12 +60,18 @@ def write_derived_runs(study: Study, lines: Sequence[Line], command: str, place:
             if fid:
                 _write_fid(writer, fid, fids.floor)
             config = next((run.config for run in line.group.runs.values() if run.is_run), {})
-            writer.add_text("command", _code(command))
+            writer.add_text("command", _code("\n".join([command, *_commands(line)])))
             writer.add_text("recipe", _code(to_yaml(config)))
         for tag, (letter, below) in PLAYERS.items():
             if band := players[tag].bands.get(name):
                 with writing(directory), SummaryWriter(str(directory / letter)) as writer:
                     _write_band(writer, below, band.x, band.mean, band.low, band.high)
+
+
+def _commands(line: Line) -> list[str]:
+    """Return the commands that began the runs of an arm."""
+    entries = [run.provenance[0] for run in line.group.runs.values() if run.provenance]
+    return [shlex.join(map(str, entry["command"])) for entry in entries if isinstance(entry.get("command"), list)]
 
 
 def _write_fid(writer: SummaryWriter, fid: Band, floor: float | None) -> None:
@@ -95,9 +103,11 @@ def _write_session(
     scores = (typical.value, typical.low, typical.high) if typical else (math.nan,) * 3
     failed = sum(map(math.isinf, line.group.values))
     values = dict(zip((score, *BESIDE), (*scores, failed, len(line.group.values), ratio), strict=True))
-    domain = {key: list(dict.fromkeys(other[key] for other in varied.values())) for key in own}
-    experiment, start, end = hparams(dict(own), dict.fromkeys(values), domain)
-    for summary in (experiment, start, end):
+    every = {key: value for other in varied.values() for key, value in other.items()}
+    domain = {key: list(dict.fromkeys(o[key] for o in varied.values() if key in o)) for key in every}
+    columns, _, _ = hparams(every, dict.fromkeys(values), domain)
+    _, start, end = hparams(dict(own), {})
+    for summary in (columns, start, end):
         writer._get_file_writer().add_summary(summary)
     for tag, value in values.items():
         if math.isfinite(value):
@@ -111,16 +121,16 @@ def _tag_of_score(study: Study) -> str:
 
 
 def _varied(study: Study) -> dict[str, dict[str, Any]]:
-    """Return arm -> key -> value, for the keys that differ among the arms. HPARAMS has numbers, booleans and texts."""
+    """Return arm -> key -> value, for the keys that differ among the arms, as numbers or texts. None is left out."""
     keys = dict.fromkeys(key for group in study.groups.values() for key in group.changes)
     usual = {key: pair[0] for group in study.groups.values() for key, pair in group.changes.items()}
     found = {}
     for name, group in study.groups.items():
         values = {key: group.changes[key][1] if key in group.changes else usual[key] for key in keys}
         found[name] = {"arm": name, **values}
-    numeric = {key: all(_is_number(values[key]) for values in found.values()) for key in keys}
+    numeric = {key: all(_is_number(v[key]) for v in found.values() if v[key] is not None) for key in keys}
     return {
-        name: {key: value if numeric.get(key) else word(value) for key, value in values.items()}
+        name: {key: value if numeric.get(key) else word(value) for key, value in values.items() if value is not None}
         for name, values in found.items()
     }
 

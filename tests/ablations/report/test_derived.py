@@ -52,8 +52,8 @@ def test_margin_charts_and_texts(means):
     events = EventAccumulator(str(means / "prior=uniform")).Reload()
     layout = layout_pb2.Layout.FromString(events.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
     (category,) = layout.category
-    assert [chart.WhichOneof("content") for chart in category.chart] == ["margin", "margin", "multiline"]
-    series = category.chart[0].margin.series[0]
+    assert [chart.WhichOneof("content") for chart in category.chart] == ["margin", "margin", "margin", "multiline"]
+    series = category.chart[1].margin.series[0]
     assert (series.value, series.lower, series.upper) == ("mean/fid", "mean/fid_low", "mean/fid_high")
     text, *_ = events.Tensors("command/text_summary")
     assert b"gan report runs/priors --tensorboard" in text.tensor_proto.string_val[0]

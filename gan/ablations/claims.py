@@ -15,8 +15,10 @@ from typing import Any
 from gan.ablations.planning import Task
 from gan.base.errors import UserError
 from gan.runs.directory import CONFIG, write_text
+from gan.runs.owner import FILE as OWNER
 from gan.runs.owner import owned, owner_of
 from gan.runs.reader import Run
+from gan.runs.status import FILE as STATUS
 
 PLACE = "place"  # file in a claim: the task's directory, seen from the folder of all sweeps
 DONE = ("finished", "diverged")
@@ -62,6 +64,16 @@ def state_of(directory: Path, runs: Sequence[Path]) -> str:
 def is_made_elsewhere(task: Task) -> bool:
     """Return whether another process makes the task's run."""
     return owner_of(task.claim) is not None or any(owner_of(run) is not None for run in task.runs)
+
+
+def last_move(task: Task) -> float:
+    """Return when the task was last seen to begin, to step or to enter a phase, in seconds since 1970; 0 if never."""
+    files = [task.claim / OWNER, *(run / STATUS for run in task.runs)]
+    times = [0.0]
+    for file in files:
+        with suppress(OSError):
+            times.append(file.stat().st_mtime)
+    return max(times)
 
 
 def adopt(task: Task) -> None:

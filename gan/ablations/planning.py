@@ -123,13 +123,17 @@ def _checked(manifest: Manifest, name: str, overrides: Mapping[str, Any], builde
     try:
         return _built(manifest, overrides, builder)
     except UserError as error:
-        if overrides:
-            try:
-                _built(manifest, {}, builder)
-            except UserError as of_base:
-                if str(of_base) == str(error):
-                    raise manifest.origin.error(("base",), f"base: {_bare(manifest, error)}") from None
+        if str(error) == _error_of(manifest, {}, builder):
+            raise manifest.origin.error(("base",), f"base: {_bare(manifest, error)}") from None
         raise _at(manifest, name, overrides, _bare(manifest, error)) from None
+
+
+def _error_of(manifest: Manifest, overrides: Mapping[str, Any], builder: Any) -> str | None:
+    try:
+        _built(manifest, overrides, builder)
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def _built(manifest: Manifest, overrides: Mapping[str, Any], builder: Any) -> tuple[dict[str, Any], str]:

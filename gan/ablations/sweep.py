@@ -88,10 +88,10 @@ class Teller:
 
 
 def sweep(tasks: Sequence[Task], executor: Executor, retry_failed: bool = False) -> tuple[int, Counter[str]]:
-    """Carry out what is left. Return the signal that stopped the sweep, or 0, and how many tasks are in each state."""
+    """Carry out what is left. Return the exit code of what stopped it, or 0, and how many tasks are in each state."""
     left = to_do(tasks, retry_failed)
-    stopped_by = executor.carry_out(left, Teller(len(left))) if left else 0
-    return stopped_by, Counter(state_of(task.directory, task.runs) for task in tasks)
+    code = executor.carry_out(left, Teller(len(left))) if left else 0
+    return code, Counter(state_of(task.directory, task.runs) for task in tasks)
 
 
 def _short(value: object) -> str:

@@ -17,6 +17,7 @@ from gan.cli.flags import Flags, parse_flags
 from gan.cli.lines import lines
 from gan.cli.table import table
 from gan.runs.config import canonical, composed, laid_over, parts, shipped_manifests
+from gan.runs.world import forget_the_launcher
 from gan.runs.yaml_files import parse_value
 
 EXECUTORS = ("local", "slurm", "ray")
@@ -45,7 +46,8 @@ class _Words:
 
 
 def carry_out(words: list[str]) -> int:
-    """Do what the words say, and return the exit code."""
+    """Do what the words say, and return the exit code. Each run trains alone, whatever launched this process."""
+    forget_the_launcher()
     given = _parsed(words)
     manifest, place = _manifest_and_place(given)
     if "status" in given.flags.switches:
@@ -186,10 +188,10 @@ def _made(given: _Words, manifest: Manifest, place: Path) -> int:
     if dry:
         _estimate(to_do(tasks, "retry-failed" in switches, dry), given)
         return 0
-    stopped_by, every = sweep(tasks, executor, "retry-failed" in switches)
+    code, every = sweep(tasks, executor, "retry-failed" in switches)
     print(f"{place}: " + ", ".join(f"{count} {state}" for state, count in every.most_common()))
-    if stopped_by:
-        return 128 + stopped_by
+    if code:
+        return code
     return 1 if every["failed"] else 0 if every["finished"] + every["diverged"] == every.total() else 3
 
 
@@ -226,6 +228,9 @@ def _executor(given: _Words, tasks: Sequence[Any]) -> Any:
     per_gpu, settings = given.number("per-gpu") or 1, dict(map(_setting, given.flags.words["set"]))
     if name not in EXECUTORS:
         raise UserError(f"--executor must be one of {', '.join(EXECUTORS)}, got {name!r}")
+    from gan.ablations.executors import HANGS_AFTER
+
+    hangs_after = given.number("hangs-after") or HANGS_AFTER
     if name == "slurm":
         from gan.ablations.executors.slurm import Slurm
 
@@ -233,14 +238,14 @@ def _executor(given: _Words, tasks: Sequence[Any]) -> Any:
     if name == "ray":
         from gan.ablations.executors.ray import Ray
 
-        return Ray(settings, threads, per_gpu)
+        return Ray(settings, threads, per_gpu, hangs_after)
     if settings:
         raise UserError("--set is for the executors slurm and ray")
-    from gan.ablations.executors.local import HANGS_AFTER, Local, slots_of, visible_devices
+    from gan.ablations.executors.local import Local, slots_of, visible_devices
 
     devices = [] if all(task.on_cpu for task in tasks) else visible_devices()
     slots = slots_of(given.number("workers"), threads, per_gpu, devices)
-    return Local(slots, given.number("hangs-after") or HANGS_AFTER)
+    return Local(slots, hangs_after)
 
 
 def _setting(word: str) -> tuple[str, Any]:

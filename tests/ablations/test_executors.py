@@ -1,5 +1,10 @@
 """Every executor gives the same rows. SLURM itself cannot run here: submitit's own local cluster stands for it."""
 
+import json
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -47,3 +52,21 @@ def test_another_executor_makes_the_same_runs(name, local, tmp_path, monkeypatch
     for task in found:
         same_run(local / task.name, place / task.name)
         assert list((place / task.name).glob("events.out.tfevents.*"))
+
+
+def test_a_killed_worker_of_a_ray_cluster_is_tried_again(local, tmp_path):
+    place = tmp_path / "tiny"
+    found = tasks(place, tiny_manifest(base=MEASURED))
+    killed = []
+
+    def kill_the_first() -> None:
+        while not (owners := [file for file in place.parent.glob(".made/*/owner.json") if file.stat().st_size]):
+            time.sleep(0.01)
+        killed.append(json.loads(owners[0].read_text())["pid"])
+        os.kill(killed[0], signal.SIGKILL)
+
+    threading.Thread(target=kill_the_first).start()
+    assert sweep(found, executors("ray")) == (0, {"finished": 4})
+    assert killed
+    for task in found:
+        same_run(local / task.name, place / task.name)

@@ -12,6 +12,7 @@ from run_support import same_end
 from sweep_support import BASE, Forked, swept, tasks, tiny_manifest
 
 from gan.ablations.claims import failure_file
+from gan.ablations.estimate import cost_of
 from gan.ablations.executors.local import Slot, slots_of
 from gan.ablations.planning import Task
 from gan.ablations.sweep import sweep
@@ -58,6 +59,15 @@ def test_another_sweep_with_the_same_runs_links_to_them(done):
     assert (other / "same" / "seed_1").is_symlink()
     assert (other / "same" / "seed_1").resolve() == (done / "normal" / "seed_1").resolve()
     assert not (other / "minimax" / "seed_1").is_symlink()
+
+
+def test_packed_seeds_are_one_program(tmp_path):
+    manifest, place = tiny_manifest(arms={"normal": {}}, keep="none"), tmp_path / "tiny"
+    assert swept(place, manifest, packed=True) == {"finished": 1}
+    for run in (Run(place / "normal" / f"seed_{seed}") for seed in SEEDS):
+        assert run.provenance[0]["copies"] == 2
+        assert (run.state, run.checkpoints) == ("finished", {})
+    assert swept(place, manifest, packed=True) == {"finished": 1}
 
 
 def test_a_killed_worker_is_tried_again_and_a_sweep_goes_on(done, tmp_path):
@@ -111,6 +121,15 @@ def test_a_run_that_is_killed_or_hangs_twice_has_failed_until_it_is_retried(work
     assert not failure_file(found[0].directory).exists()
 
 
+def _finds_the_disk_full(task: Task, threads: int | None) -> int:
+    return 4
+
+
+def test_a_full_disk_stops_the_sweep(tmp_path):
+    found = tasks(tmp_path / "tiny")
+    assert sweep(found, Forked([Slot(1)], work=_finds_the_disk_full)) == (4, {"waiting": 4})
+
+
 def test_an_error_of_one_run_is_recorded_and_the_others_go_on(tmp_path):
     place = tmp_path / "tiny"
     found = tasks(place, tiny_manifest(seeds=[1]))
@@ -121,7 +140,7 @@ def test_an_error_of_one_run_is_recorded_and_the_others_go_on(tmp_path):
 
 
 def test_a_signal_stops_runs_at_the_end_of_an_update_and_the_line_goes_on(tmp_path):
-    manifest = tiny_manifest(seeds=[1], budgets={"full": 3000})
+    manifest = tiny_manifest(seeds=[1], budgets={"full": 300})
     place = tmp_path / "tiny"
     found = tasks(place, manifest)
 
@@ -131,8 +150,8 @@ def test_a_signal_stops_runs_at_the_end_of_an_update_and_the_line_goes_on(tmp_pa
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    stopped_by, counts = sweep(found, Forked([Slot(1)] * 2))
-    assert (stopped_by, counts["stopped"] + counts["finished"]) == (signal.SIGINT, 2)
+    code, counts = sweep(found, Forked([Slot(1)] * 2))
+    assert (code, counts["stopped"] + counts["finished"]) == (130, 2)
     assert sweep(found, Forked([Slot(1)] * 2)) == (0, {"finished": 2})
 
 
@@ -163,3 +182,21 @@ def test_a_sweep_that_has_begun_gets_more_seeds_and_no_other_change(done):
     assert swept(done, tiny_manifest(seeds=[2, 3])) == {"finished": 6}
     with pytest.raises(UserError, match=r"has arms\.uniform\.prior \"uniform\", and \"bernoulli\" is given"):
         tasks(done, tiny_manifest(arms={"normal": {}, "uniform": {"prior": "bernoulli"}}))
+
+
+def test_the_cost_of_runs_is_that_of_finished_ones(done):
+    found = tasks(done, tiny_manifest(seeds="1-3"))
+    size = sum(file.stat().st_size for file in (done / "normal" / "seed_1").rglob("*") if file.is_file())
+    assert cost_of(found, 1).size == pytest.approx(6 * size, rel=0.1)
+
+
+@pytest.mark.slow
+def test_the_cost_of_a_new_sweep_is_measured(tmp_path):
+    base = BASE | {"evaluation": {"every_n_steps": 100, "num_samples": 50}, "scalars": {"every_n_steps": 100}}
+    (task, *_) = tasks(tmp_path / "tiny", tiny_manifest(base=base, budgets={"full": 400}, keep="generator"))
+    guess = cost_of([task], 1)
+    before = time.monotonic()
+    assert sweep([task], Forked([Slot(1)])) == (0, {"finished": 1})
+    assert guess.seconds == pytest.approx(time.monotonic() - before, rel=2)
+    size = sum(file.stat().st_size for file in task.directory.rglob("*") if file.is_file())
+    assert guess.size == pytest.approx(size, rel=0.5)

@@ -11,6 +11,8 @@ from gan.ablations.planning import Task
 
 Tell = Callable[[Task, str], None]  # called with a task and what became of it: its state, or another word
 TRIES = 2  # of a run whose process is killed or hangs; a run that raises an error is tried once
+HANGS_AFTER = 1800.0  # seconds without a step or a new phase
+ELSEWHERE = "made by another process, which is waited for"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -18,7 +20,7 @@ class Executor(Protocol):
     """Has tasks carried out."""
 
     def carry_out(self, tasks: Sequence[Task], tell: Tell) -> int:
-        """Return the number of the signal that stopped the sweep, or 0. What becomes of each task is told."""
+        """Return the exit code of what stopped the sweep, a signal or the disk, or 0. What becomes of tasks is told."""
         ...
 
 

@@ -13,15 +13,14 @@ from multiprocessing import connection
 from types import FrameType
 from typing import Any, NamedTuple
 
-from gan.ablations.claims import DONE, is_made_elsewhere, is_settled, record_failure, state_of
-from gan.ablations.executors import SIGNALS, TRIES, Tell, signals
+from gan.ablations.claims import DONE, is_made_elsewhere, is_settled, last_move, record_failure, state_of
+from gan.ablations.executors import ELSEWHERE, HANGS_AFTER, SIGNALS, TRIES, Tell, signals
 from gan.ablations.planning import Task
 from gan.ablations.worker import TAKEN, carry_out
 from gan.base import cores
 
 PRELOADED = "gan.ablations.executors.preloaded"
 POLL = 1.0  # seconds between two looks at workers, and at runs that others make
-HANGS_AFTER = 1800.0  # seconds without a step or a new phase
 DISK_IS_FULL = 4  # exit code of a run
 
 
@@ -85,7 +84,7 @@ class Local:
         self.queue, self.elsewhere = deque(tasks), list[Task]()
         self.running: list[_Work] = []
         self.tries: Counter[str] = Counter()
-        self.stopped_by = 0
+        self.stopped_by, self.full = 0, False
         with signals(self._stop):
             try:
                 while self.running or ((self.queue or self.elsewhere) and not self.stopped_by):
@@ -95,7 +94,7 @@ class Local:
             finally:
                 for work in self.running:
                     work.process.kill()
-        return self.stopped_by
+        return DISK_IS_FULL if self.full else self.stopped_by and 128 + self.stopped_by
 
     def _start(self) -> None:
         while self.free and self.queue and not self.stopped_by:
@@ -104,7 +103,7 @@ class Local:
                 self.tell(task, state_of(task.directory, task.runs))
                 continue
             if is_made_elsewhere(task):
-                self.elsewhere.append(task)
+                self._wait_for(task)
                 continue
             slot = self.free.popleft()
             process = self.context.Process(target=_worker, args=(self.work, task, slot), name=task.name)
@@ -121,7 +120,7 @@ class Local:
                 self.running.remove(work)
                 self.free.append(work.slot)
                 self._ended(work)
-            elif time.time() - _heartbeat(work) > self.hangs_after:
+            elif time.time() - max(work.began, last_move(work.task)) > self.hangs_after:
                 work.hung = True
                 work.process.kill()
         for task in list(self.elsewhere):
@@ -133,14 +132,20 @@ class Local:
         task, code = work.task, work.process.exitcode
         work.process.join()
         if code == TAKEN:
-            self.elsewhere.append(task)
+            self._wait_for(task)
         elif code < 0 and not self.stopped_by and state_of(task.directory, task.runs) not in DONE:
             self._killed(work, "hung" if work.hung else f"killed by {_name(-code)}")
         elif code == DISK_IS_FULL:
             self.tell(task, "stopped by the disk")
-            self._stop(signal.SIGTERM)
+            self.full = True
+            if not self.stopped_by:
+                self._stop(signal.SIGTERM)
         else:
             self.tell(task, state_of(task.directory, task.runs))
+
+    def _wait_for(self, task: Task) -> None:
+        self.elsewhere.append(task)
+        self.tell(task, ELSEWHERE)
 
     def _killed(self, work: _Work, how: str) -> None:
         self.tries[work.task.name] += 1
@@ -155,16 +160,6 @@ class Local:
         for work in self.running:
             work.process.kill() if self.stopped_by else work.process.terminate()
         self.stopped_by = self.stopped_by or number
-
-
-def _heartbeat(work: _Work) -> float:
-    """Return when the work was last seen to move, in seconds since 1970."""
-    beats = [work.began]
-    for run in work.task.runs:
-        file = run / "status.json"
-        if file.is_file():
-            beats.append(file.stat().st_mtime)
-    return max(beats)
 
 
 def _name(number: int) -> str:

@@ -50,6 +50,6 @@ def tasks(place: Path, manifest: Manifest | None = None, **settings: Any) -> lis
 
 def swept(place: Path, manifest: Manifest | None = None, workers: int = 2, **settings: Any) -> Counter[str]:
     """Carry a sweep out; how many runs are in each state."""
-    stopped_by, counts = sweep(tasks(place, manifest, **settings), Forked([Slot(1)] * workers))
-    assert stopped_by == 0
+    code, counts = sweep(tasks(place, manifest, **settings), Forked([Slot(1)] * workers))
+    assert code == 0
     return counts

@@ -3,27 +3,24 @@
     python scripts/compare_variants.py --runs DIR --data-root MNIST [--only DCGAN WGAN …]    # trains what is missing
     python scripts/compare_variants.py --table    # writes the table of docs/results/README.md
 
-Each run is `gan fit --model VARIANT` with the variant's own defaults, one thread and bf16-mixed, until D has seen
-IMAGES real images. A run that has its report is not done again, one that was cut off goes on. The first command adds
-its runs to docs/results/short_budget.json, from which the second makes the table, and draws samples of each variant.
+Each run is `gan fit --resume --model VARIANT` with the variant's own defaults, one thread and bf16-mixed, until D has
+seen IMAGES real images. The first command adds its runs to docs/results/short_budget.json, from which the second makes
+the table with the statistics of `gan report`. `gan report DIR/DCGAN DIR/LSGAN … --by variant` shows curves and samples.
+A manifest cannot say all of it yet: its arms have one number of updates, and these have one number of images.
 """
 
 import argparse
 import json
 import math
-import os
 import re
-import statistics
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import torch
-
-import gan
-from gan.base.images import grid, write_png
+from gan.ablations.report.summary import between, values
+from gan.ablations.statistics import typical
 from gan.runs.reader import Run
 from gan.variants import VARIANTS
 
@@ -32,7 +29,6 @@ RESULTS = ROOT / "docs" / "results"
 RECORDS, PAGE, TIMES = RESULTS / "short_budget.json", RESULTS / "README.md", RESULTS / "step_times.json"
 START, END = "<!-- table: scripts/compare_variants.py -->", "<!-- /table -->"
 IMAGES, SEEDS, PRECISION = 64_000, (1, 2, 3), "bf16-mixed"
-PICTURE, COLUMNS = RESULTS / "short_budget.png", 24
 COLLAPSED = 0.01  # a run failed if a digit has less than this share of its samples, or if its weights are not finite
 KEYS = ("step", "images_seen", "seed", "commit", "fid", "fid_floor", "min_class_share", "median_confidence",
         "num_real", "num_fake", "data_set", "source", "protocol", "finite", "label_agreement")  # fmt: skip
@@ -45,23 +41,14 @@ def steps(variant: str) -> int:
 
 
 def train(variant: str, seed: int, run: Path, data_root: Path) -> int:
-    """Train, or go on; the exit code."""
-    if Run(run).step not in (None, steps(variant)):  # one that came there was killed before it was measured
-        words = ["resume", str(run)]
-    else:
-        words = ["fit", f"--model={variant}", f"--seed_everything={seed}", f"--run={run}", f"--data.root={data_root}"]
-        words += [
-            "--data.name=mnist",
-            "--data.source=idx",
-            f"--trainer.max_steps={steps(variant)}",
-            "--trainer.devices=1",
-        ]
-        words += [f"--trainer.precision={PRECISION}", "--trainer.accelerator=cpu", "--scalars.every_n_steps=10"]
-        words += ["--evaluation.every_n_steps=1000000", "--image_grid.every_n_steps=1000000"]  # at the end only
-        words += ["--overwrite"] if run.is_dir() else []
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    """Train, or go on, or leave a finished run; the exit code."""
+    flags = {"model": variant, "seed_everything": seed, "run": run, "data.name": "mnist", "data.root": data_root}
+    flags |= {"data.source": "idx", "trainer.max_steps": steps(variant), "trainer.devices": 1, "threads": 1}
+    flags |= {"trainer.precision": PRECISION, "trainer.accelerator": "cpu", "scalars.every_n_steps": 10}
+    flags |= {"evaluation.every_n_steps": 1000000, "image_grid.every_n_steps": 1000000}  # at the end only
+    words = ["fit", "--resume", *(f"--{key}={value}" for key, value in flags.items())]
     with open(run.parent / f"{run.name}.log", "a") as log:
-        return subprocess.run([sys.executable, "-m", "gan", *words], env=environment, stdout=log, stderr=log).returncode
+        return subprocess.run([sys.executable, "-m", "gan", *words], stdout=log, stderr=log).returncode
 
 
 def record(variant: str, seed: int, run: Path, code: int) -> dict[str, Any]:
@@ -70,18 +57,14 @@ def record(variant: str, seed: int, run: Path, code: int) -> dict[str, Any]:
     return {"variant": variant, "seed": seed, "exit_code": code} | {key: row[key] for key in KEYS if key in row}
 
 
-def _mean(values: list[float]) -> float:
-    return statistics.mean(values) if values else math.inf
-
-
 def failed(row: dict[str, Any]) -> bool:
     """Whether a run stopped with an error, diverged, or collapsed."""
     return row["exit_code"] != 0 or row.get("fid") is None or row["min_class_share"] < COLLAPSED
 
 
-def fid(rows: list[dict[str, Any]]) -> str:
-    """The FID of each seed's run; three values say more than a mean and an interval that reaches below 0."""
-    return ", ".join("none" if row.get("fid") is None else f"{row['fid']:.1f}" for row in rows)
+def fids(rows: list[dict[str, Any]]) -> list[float]:
+    """The FID of each seed's run; infinity for a run without one."""
+    return [math.inf if row.get("fid") is None else row["fid"] for row in rows]
 
 
 def rate(variant: str) -> float:
@@ -90,16 +73,16 @@ def rate(variant: str) -> float:
 
 
 def table() -> str:
-    """One row a variant. Those whose G learns at one rate stand together, in the order of the means of their FIDs."""
+    """One row a variant. Those whose G learns at one rate stand together, in the order of their typical FIDs."""
     records, times = json.loads(RECORDS.read_text()), json.loads(TIMES.read_text())
     groups = {variant: [row for row in records if row["variant"] == variant] for variant in VARIANTS}
     groups = {variant: rows for variant, rows in groups.items() if rows}
-    means = {variant: _mean([row["fid"] for row in rows if row.get("fid")]) for variant, rows in groups.items()}
+    middle = {variant: typical(fids(rows)) for variant, rows in groups.items()}
     alike = Counter(map(rate, groups))
-    order = sorted(groups, key=lambda variant: (-alike[rate(variant)], rate(variant), means[variant]))
+    order = sorted(groups, key=lambda variant: (-alike[rate(variant)], rate(variant), middle[variant].value))
     lines = [
-        "| variant | source | G's rate | G updates | FID of seeds 1 to 3 | protocol | seeds | failed | rarest digit "
-        "| step time |",
+        "| variant | source | G's rate | G updates | FID of seeds 1 to 3 | typical FID | protocol | failed "
+        "| rarest digit | step time |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for variant in order:
@@ -110,16 +93,10 @@ def table() -> str:
         rarest = ", ".join(f"{row['min_class_share']:.1%}" for row in rows if "min_class_share" in row)
         lines.append(
             f"| [`{variant}`](../../{VARIANTS[variant].__module__.replace('.', '/')}.py) | {source} "
-            f"| {rate(variant):g} | {steps(variant):,} | {fid(rows)} | {', '.join(protocols)} "
-            f"| {len(rows)} | {sum(map(failed, rows))} | {rarest} | {times[variant]:.1f} |"
+            f"| {rate(variant):g} | {steps(variant):,} | {values(fids(rows))} | {between(middle[variant])} "
+            f"| {', '.join(protocols)} | {sum(map(failed, rows))} of {len(rows)} | {rarest} | {times[variant]:.1f} |"
         )
     return "\n".join(lines)
-
-
-def strip(runs: Path) -> None:
-    """A picture of seed 1's samples, a row a variant in alphabetical order."""
-    rows = [gan.load(runs / variant / f"seed_{SEEDS[0]}").sample(COLUMNS) for variant in sorted(VARIANTS)]
-    write_png(grid(torch.cat(rows), COLUMNS), PICTURE)
 
 
 def main() -> None:
@@ -148,8 +125,6 @@ def main() -> None:
             records.sort(key=lambda row: (row["variant"], row["seed"]))
             RECORDS.write_text(json.dumps(records, indent=1) + "\n")
             print(json.dumps(record(variant, seed, run, code)), flush=True)
-    if all(Run(options.runs / variant / f"seed_{SEEDS[0]}").report for variant in VARIANTS):
-        strip(options.runs)
 
 
 if __name__ == "__main__":

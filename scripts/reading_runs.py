@@ -18,11 +18,18 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
-from run_report import TRAINING, Curve, thinned
 
 from gan.base.errors import UserError
 from gan.runs.reader import Run, read_run
 
+Curve = dict[int, float]  # generator updates -> value
+
+TRAINING = {
+    "losses": ("loss/discriminator", "loss/generator"),
+    "D(x) and D(G(z))": ("probability/real", "probability/fake", "probability/equilibrium"),
+    "D's accuracy": ("accuracy/real", "accuracy/fake"),
+    "gradient norms": ("gradient_norm/discriminator", "gradient_norm/generator"),
+}
 PANELS = TRAINING | {
     "FID and floor, held-out images": ("fid", "fid_floor"),
     "rarest class, held-out images": ("min_class_share",),
@@ -33,6 +40,7 @@ SIZE = (860, 600)  # pixels of the picture
 TILES = (6, 4)  # of each grid: columns, rows
 COLUMNS = 10  # of the grids that gan.runs.callbacks.ImageGrid writes
 COLOURS = 32  # of the palette
+POINTS = 400  # of a curve; longer ones are averaged to this many
 PRESENT = 0.01  # share of the samples from which a class counts as made
 
 
@@ -41,6 +49,14 @@ def read_curves(run: Run) -> dict[str, Curve]:
     measured = {name: {row["step"]: row[name] for row in run.selection_rows} for name in MEASURED}
     finite = {name: {k: v for k, v in curve.items() if v is not None} for name, curve in measured.items()}
     return run.scalars() | finite
+
+
+def thinned(curve: Curve) -> Curve:
+    """The curve, averaged to at most POINTS points."""
+    points = list(curve.items())
+    width = max(1, -(-len(points) // POINTS))
+    windows = [points[i : i + width] for i in range(0, len(points), width)]
+    return {window[-1][0]: statistics.fmean(value for _, value in window) for window in windows}
 
 
 def tiles(grid: Path) -> np.ndarray:

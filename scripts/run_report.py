@@ -1,39 +1,26 @@
-"""Curves, grids, a table and a record of a run, for docs/results and the README's table of variants.
+"""A report, grids, tables and a record of a run, for docs/results and the README's table of variants.
 
     python scripts/run_report.py RUN --out docs/results/NAME [--grids 1000 10000] [--measure 1000 10000]
 
-Writes NAME_curves.png, NAME_step_N.png for each grid asked for, NAME_thumbnail.png and NAME.json (what
-scripts/variants_table.py reads), and prints markdown: what the run measured on its way; one row per step that a
-snapshot or checkpoint holds (or that --measure names), each measured on test images like `gan evaluate`, with the
-shares of predicted classes; then the means of the logged losses over the last half of the run. A row takes as long as
-drawing 10,000 images does.
+Writes the report of `gan report` with its curves into NAME_report, NAME_step_N.png for each grid asked for,
+NAME_thumbnail.png and NAME.json (what scripts/variants_table.py reads), and prints markdown: what the run measured on
+its way; one row per step that a snapshot or checkpoint holds (or that --measure names), each measured on test images
+like `gan evaluate`, with the shares of predicted classes; then the means of the logged losses over the last half of the
+run. A row takes as long as drawing 10,000 images does.
 """
 
 import argparse
 import json
-import statistics
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-
 import gan
+from gan.ablations.report.report import report
 from gan.base.errors import UserError
 from gan.base.images import grid, write_png
 from gan.measure.measurement import Measurement
 from gan.runs.pins import images_to_measure
 from gan.runs.reader import Run, read_run
 
-Curve = dict[int, float]  # generator updates -> value
-
-TRAINING = {
-    "losses": ("loss/discriminator", "loss/generator"),
-    "D(x) and D(G(z))": ("probability/real", "probability/fake", "probability/equilibrium"),
-    "D's accuracy": ("accuracy/real", "accuracy/fake"),
-    "gradient norms": ("gradient_norm/discriminator", "gradient_norm/generator"),
-}
-PANELS = TRAINING | {
-    "FID on held-out images": ("metric/fid", "metric/fid_floor", "metric_ema/fid", "metric_ema/fid_floor"),
-}
 MEANS = (
     "loss/discriminator",
     "loss/generator",
@@ -42,28 +29,7 @@ MEANS = (
     "accuracy/real",
     "accuracy/fake",
 )
-POINTS = 400  # of a curve; longer ones are averaged to this many
 THUMBNAIL = 6  # images
-
-
-def thinned(curve: Curve) -> Curve:
-    """The curve, averaged to at most POINTS points."""
-    points = list(curve.items())
-    width = max(1, -(-len(points) // POINTS))
-    windows = [points[i : i + width] for i in range(0, len(points), width)]
-    return {window[-1][0]: statistics.fmean(value for _, value in window) for window in windows}
-
-
-def draw(curves: dict[str, Curve], out: Path) -> None:
-    """One panel per chart of TensorBoard's layout, with the curves that the run has; FID in logarithmic scale."""
-    figure, axes = plt.subplots(1, len(PANELS), figsize=(4.2 * len(PANELS), 3.2), layout="constrained")
-    for axis, (title, tags) in zip(axes, PANELS.items(), strict=True):
-        for tag in (tag for tag in tags if tag in curves):
-            points = thinned(curves[tag])
-            axis.plot(points.keys(), points.values(), label=tag.split("/")[1], linewidth=1)
-        axis.set(title=title, xlabel="generator updates", yscale="log" if "FID" in title else "linear")
-        axis.legend(fontsize=8)
-    figure.savefig(out, dpi=80)
 
 
 def record(run: Run) -> dict[str, object]:
@@ -94,7 +60,7 @@ def main() -> None:
     except UserError as error:
         parser.error(str(error))
     curves = run.scalars()
-    draw(curves, options.out.with_name(f"{options.out.name}_curves.png"))
+    report([options.run], against="steps", curves=MEANS, out=options.out.with_name(f"{options.out.name}_report"))
     data, _ = images_to_measure(options.run, options.run, {"root": options.data_root})
     measurement = Measurement(data.loaded, "report", 10000)
     files = run.checkpoints | run.snapshots  # of one step both hold the same generator

@@ -18,6 +18,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
+from gan.ablations.report.summary import between
+from gan.ablations.statistics import typical
 from gan.engine.recipe import Recipe
 from gan.runs.fit import configuration
 from gan.variants import VARIANTS
@@ -95,13 +97,12 @@ def measure() -> dict[str, float]:
 
 
 def fid(records: list[dict[str, Any]]) -> str:
-    """FID with its protocol in words: images, seeds, the floor."""
+    """The typical FID with its interval, as `gan report` writes it, and the protocol in words."""
     values = [record["fid"] for record in records]
-    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
     first = records[0]
     seeds = f"{len(values)} seed{'s' * (len(values) > 1)}"
     return (
-        f"{statistics.mean(values):.2f}{spread} ({seeds}; {first['num_fake']:,} samples of {WEIGHTS[first['weights']]} "
+        f"{between(typical(values))} ({seeds}; {first['num_fake']:,} samples of {WEIGHTS[first['weights']]} "
         f"against test images of {first['data_set']}, {first['source']}; floor {first['fid_floor']:.2f})"
     )
 

@@ -1,6 +1,7 @@
 """The table of all variants: a real run becomes a record, and records become rows."""
 
 import json
+import math
 
 import compare_variants as script
 import pytest
@@ -18,9 +19,8 @@ def test_the_table_is_the_script_s():
     assert len(protocols) == 2, "all but StridedDCGAN, which draws with the batch's statistics, are measured alike"
 
 
-def test_a_row_shows_the_value_of_each_seed():
-    assert script.fid([{"fid": value} for value in (24.04, 180.0, 26.25)]) == "24.0, 180.0, 26.2"
-    assert script.fid([{"fid": 1.0}, {"exit_code": 1}]) == "1.0, none"
+def test_a_run_without_an_fid_is_a_failure():
+    assert script.fids([{"fid": 1.0}, {"exit_code": 1}]) == [1.0, math.inf]
 
 
 @pytest.mark.parametrize(

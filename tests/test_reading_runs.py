@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import reading_runs
-import run_report
 import torch
 from PIL import Image
 from run_support import fit, images, resolved, scalars
@@ -152,13 +151,13 @@ def test_what_is_no_run_and_a_run_without_grids_are_refused(runs, tmp_path, monk
 
 
 def test_a_stretch_is_the_mean_of_its_own_points():
-    tags = [tag for panel in run_report.TRAINING.values() for tag in panel]
+    tags = [tag for panel in reading_runs.TRAINING.values() for tag in panel]
     curves = {tag: {1: 1.0, 2: 3.0, 3: 5.0, 4: 100.0} for tag in tags}
     lines = reading_runs.stretches(curves, [0, 2, 4]).splitlines()
     first, second = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:])
     assert first == ["1 to 2", *["2"] * 8, "1.00, 3.00"]
     assert second == ["3 to 4", *["52.5"] * 8, "5.00, 100.00"]
-    thin = run_report.thinned({step: float(step) for step in range(1, 1001)})
-    assert len(thin) <= run_report.POINTS
+    thin = reading_runs.thinned({step: float(step) for step in range(1, 1001)})
+    assert len(thin) <= reading_runs.POINTS
     assert next(iter(thin.items())) == (3, 2.0)
-    assert run_report.thinned({}) == {}
+    assert reading_runs.thinned({}) == {}

@@ -44,14 +44,20 @@ def runs_needed(ratio: float, sigma: float, arms: int = 1, paired: bool = True, 
     return enough
 
 
-def runs_to_decide(arm: ArrayLike, baseline: ArrayLike, *, arms: int = 1, paired: bool = True) -> int | None:
+def runs_to_decide(
+    arm: ArrayLike, baseline: ArrayLike, *, arms: int = 1, paired: bool = True, margin: float | None = None
+) -> int | None:
     """Return how many runs an arm would show the ratio that was found, with a power of 80 %.
 
-    None where that is more than 10,000, and where there are failures or too few runs to tell the spread.
+    With a margin they would show that the ratio is within it, or beyond it. None where that is more than 10,000, and
+    where there are failures or too few runs to tell the spread.
     """
     a, b = scores_of(arm), scores_of(baseline)
     if min(len(a), len(b)) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return None
     found = compare(a, b, paired)
     spread = np.log(a / b).std(ddof=1) if paired else np.sqrt((np.log(a).var(ddof=1) + np.log(b).var(ddof=1)) / 2)
-    return runs_needed(found.ratio.value, float(spread), arms, paired)
+    effect = abs(math.log(found.ratio.value))
+    if margin is not None:
+        effect = abs(math.log1p(margin) - effect)  # from the margin's bound
+    return runs_needed(math.exp(effect), float(spread), arms, paired)

@@ -19,6 +19,8 @@ commands:
   resume     go on with a run        gan resume RUN --trainer.max_steps 20000
   runs       list runs               gan runs DIR
   diff       compare two runs        gan diff RUN RUN
+  report     compare many runs       gan report DIR --by recipe.prior
+  bundle     archive for reports     gan bundle DIR
   sample     draw images             gan sample RUN --num 100 --out grid.png
   evaluate   measure a generator     gan evaluate RUN
   data       prepare and verify      gan data mnist --data.root DIR

@@ -1,11 +1,12 @@
 """Reads what a run left on the disk. Scripts, tests and reports see a run only through `Run`.
 
-The import is light. Torch is not needed, and TensorBoard's reader is imported only when scalars are asked for.
+The import is light. Torch is not needed, and TensorBoard's reader is imported only when pictures are asked for.
 """
 
 import json
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from gan.base.errors import UserError
 from gan.base.paths import absolute
 from gan.engine.formats import recorded_format
 from gan.runs.directory import CONFIG, METRICS, PROVENANCE, RESOLVED
+from gan.runs.events import read_scalars
 from gan.runs.integrity import damage
 from gan.runs.owner import owner_of
 from gan.runs.status import Status, read_status
@@ -179,10 +181,9 @@ class Run:
         file = self.directory / "samples" / "real.png"
         return file if file.is_file() else None
 
-    def scalars(self) -> dict[str, dict[int, float]]:
-        """Return tag -> step -> value, as TensorBoard shows them: without values that a resumed run computed again."""
-        tags = self._events.Tags()["scalars"]
-        return {tag: {event.step: event.value for event in self._events.Scalars(tag)} for tag in tags}
+    def scalars(self, tags: Collection[str] | None = None) -> dict[str, dict[int, float]]:
+        """Return tag -> step -> value, of all tags or of some: without values that a resumed run computed again."""
+        return read_scalars(self.directory, tags)
 
     def image_steps(self) -> dict[str, list[int]]:
         """Return tag -> steps of the pictures in the event files."""
@@ -201,7 +202,7 @@ class Run:
     def _events(self) -> Any:
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-        return EventAccumulator(str(self.directory), size_guidance={"scalars": 0, "images": 0}).Reload()  # 0: all
+        return EventAccumulator(str(self.directory), size_guidance={"images": 0}).Reload()  # 0: all
 
     def _files(self, folder: str, kind: str, suffix: str) -> dict[int, Path]:
         """Return step -> file `kind_step_N.suffix`, in the order of the steps."""

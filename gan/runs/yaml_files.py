@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 from gan.base.errors import UserError
 from gan.base.plain import MAX_VALUES, plain
@@ -15,7 +18,26 @@ Lines = dict[tuple[Any, ...], int]  # the keys that lead to a place -> its line
 MERGE = "tag:yaml.org,2002:merge"  # the key `<<`; a mapping's own keys win over those that it merges
 
 
-class _Loader(yaml.SafeLoader):
+if yaml.__with_libyaml__:
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
+
+    class _Safe(Composer, CParser, SafeConstructor, Resolver):
+        """`yaml.SafeLoader` with libyaml's parser: six times as fast, so that a thousand configurations take a second.
+
+        Nodes are composed in Python, where `_Loader` looks at them.
+        """
+
+        def __init__(self, stream: Any) -> None:
+            CParser.__init__(self, stream)
+            Composer.__init__(self)
+            SafeConstructor.__init__(self)
+            Resolver.__init__(self)
+
+else:
+    _Safe = yaml.SafeLoader  # type: ignore[misc, assignment]
+
+
+class _Loader(_Safe):
     """Reads YAML 1.1, but takes 1e-4 for a number and refuses a key that is given twice."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
@@ -77,7 +99,7 @@ def lines_of(path: Path) -> Lines:
                 lines[*place, key.value] = key.start_mark.line + 1
                 visit(value, (*place, key.value))
 
-    visit(yaml.compose(path.read_text(encoding="utf-8"), _Loader), ())
+    visit(yaml.compose(path.read_text(encoding="utf-8"), _Loader), ())  # type: ignore[arg-type]
     return lines
 
 
@@ -99,7 +121,7 @@ def read_tree(path: Path, where: str) -> Any:
 def _load(text: str, where: str, fault: str) -> Any:
     """Return the tree in a text. UserError, which begins with `where`, for what is no YAML of plain values."""
     try:
-        tree = yaml.load(text, _Loader)  # a SafeLoader
+        tree = yaml.load(text, _Loader)  # type: ignore[arg-type]  # a SafeLoader
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     except Exception as error:  # its constructors raise whatever int, date and others raise for a word

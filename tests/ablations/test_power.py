@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan.ablations.power import runs_needed, runs_to_decide, smallest_effect
-from gan.ablations.statistics import compare
+from gan.ablations.statistics import compare, equivalent
 
 TIMES = 1000
 
@@ -40,3 +40,14 @@ def test_how_many_runs_would_decide():
     assert runs_to_decide([math.inf] * 3, baseline) is None
     assert runs_to_decide([3.0], [6.0]) is None
     assert runs_to_decide(arm, arm) is None
+
+
+def test_how_many_runs_would_show_that_arms_are_alike():
+    draw = np.random.default_rng(3)
+    arm, baseline = 5.0 * np.exp(0.15 * draw.standard_normal((2, 6)))
+    n = runs_to_decide(arm, baseline, margin=0.5)
+    ratio, spread = np.log(arm / baseline).mean(), np.log(arm / baseline).std(ddof=1)
+    pairs = np.exp(ratio + spread * draw.standard_normal((TIMES, n)))
+    shown = np.mean([equivalent(sample, np.ones(n), 0.5) < 0.05 for sample in pairs])
+    assert shown > 0.8  # its level is that of one side, and the number is that of two
+    assert runs_to_decide(arm, baseline, margin=0.2) > n

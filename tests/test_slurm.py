@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,12 +43,6 @@ def test_the_directives_are_ones_that_sbatch_knows():
         pattern = OPTIONS[name]
         assert value == "" if pattern is None else re.fullmatch(pattern, value), line
     assert "#SBATCH --requeue" in found
-
-
-def test_shellcheck_finds_nothing():
-    if shutil.which("shellcheck") is None:
-        pytest.skip("shellcheck is not installed here")
-    subprocess.run(["shellcheck", SCRIPT], check=True)
 
 
 @pytest.mark.slow

@@ -109,15 +109,15 @@ FIELDS = {
 
 
 def test_random_arms_are_drawn_once_and_stored(tmp_path):
-    manifest = tiny_manifest(arms={"default": {}}, random={"count": 200, "seed": 1, "fields": FIELDS})
+    manifest = tiny_manifest(arms={"default": {}}, random={"count": 60, "seed": 1, "fields": FIELDS})
     drawn = [arm.overrides for name, arm in manifest.arms.items() if name != "default"]
     assert list(manifest.arms)[1] == "draw_001"
     assert {draw["d_steps"] for draw in drawn} == {1, 2, 3, 4, 5}
     assert {draw["prior"] for draw in drawn} == {"normal", "uniform"}
     logs = [math.log10(draw["generator_optimizer.lr"]) for draw in drawn]
-    assert -5 <= min(logs) < -4.8
-    assert -2.2 < max(logs) <= -2
-    assert abs(sum(logs) / 200 + 3.5) < 0.2
+    assert -5 <= min(logs) < -4.6
+    assert -2.4 < max(logs) <= -2
+    assert abs(sum(logs) / 60 + 3.5) < 0.4
     assert (
         drawn[0]["d_steps"]
         == tiny_manifest(random={"count": 1, "seed": 1, "fields": FIELDS}).arms["draw_001"].overrides["d_steps"]

@@ -11,7 +11,7 @@ from gan.ablations.executors import local
 from gan.ablations.manifest import read_manifest
 from gan.runs.reader import read_run
 
-GRID = ("--grid", "prior=normal,uniform", "latent_dim=8", "--seeds=1-2", "--name=quick", "--budget=2")
+GRID = ("--grid", "prior=normal,uniform", "latent_dim=8", "--seeds=3", "--name=quick", "--budget=2")
 QUICK = (*TINY["MLPGAN"], *DATA, *QUIET, *GRID, "--trainer.enable_progress_bar=false")
 
 
@@ -26,12 +26,12 @@ def test_a_grid_is_made_from_the_words_and_stands(tmp_path, capsys):
     lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
     assert not (tmp_path / "quick").exists()
     assert gan("sweep", *words) == 0
-    assert f"{tmp_path / 'quick'}: 4 finished" in capsys.readouterr().out
+    assert f"{tmp_path / 'quick'}: 2 finished" in capsys.readouterr().out
     runs = sorted((tmp_path / "quick").glob("*/seed_*/"))
     assert [f"{run.parent.name}/{run.name}" for run in runs] == [
-        f"prior={prior},latent_dim=8/seed_{seed}" for prior in ("normal", "uniform") for seed in (1, 2)
+        f"prior={prior},latent_dim=8/seed_3" for prior in ("normal", "uniform")
     ]
-    assert read_run(runs[3]).recipe["prior"]["name"] == "uniform"
+    assert read_run(runs[1]).recipe["prior"]["name"] == "uniform"
     assert len(list(runs[0].glob("checkpoints/*"))) == 1  # a snapshot of the generator
     for line in lines:  # each is the line of gan fit that makes such a run
         assert line[:2] == ["gan", "fit"]
@@ -42,13 +42,13 @@ def test_a_grid_is_made_from_the_words_and_stands(tmp_path, capsys):
         }
         assert recorded["trainer"]["max_steps"] == tree["trainer"]["max_steps"] == 2
     assert gan("sweep", tmp_path / "quick", "--status") == 0
-    assert re.search(r"^all +4$", capsys.readouterr().out, re.MULTILINE)
-    assert gan("sweep", tmp_path / "quick", "--dry-run", "--seeds=1-2") == 0
+    assert re.search(r"^all +2$", capsys.readouterr().out, re.MULTILINE)
+    assert gan("sweep", tmp_path / "quick", "--dry-run", "--seeds=3") == 0
     out = capsys.readouterr().out
     assert "nothing is left to do" in out
     assert "(sigma 0.2)" in out
     manifest = read_manifest(tmp_path / "quick")
-    assert (manifest.steps, manifest.seeds, manifest.baseline) == (2, (1, 2), "prior=normal,latent_dim=8")
+    assert (manifest.steps, manifest.seeds, manifest.baseline) == (2, (3,), "prior=normal,latent_dim=8")
 
 
 def test_a_manifest_takes_flags_and_a_budget(tmp_path, capsys):

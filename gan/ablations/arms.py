@@ -13,7 +13,7 @@ from gan.base.errors import UserError, whole
 
 Error = Callable[[tuple[Any, ...], str], UserError]
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]*")  # of an arm: its directory has this name
-RESERVED = ("logs",)
+RESERVED = ("logs", "report")
 MOST_LETTERS = 120  # of an arm's name, and of that of a grid's point
 MOST_DRAWS = 10_000
 

@@ -25,7 +25,7 @@ COMPARED = (
 
 
 def contents(
-    found: Study, lines: Sequence[Line], table: Table, pictures: Sequence[Picture], command: str
+    found: Study, lines: Sequence[Line], table: Table, pictures: Sequence[Picture | Text], command: str
 ) -> list[Block]:
     """Return the page."""
     manifest = found.manifest

@@ -22,6 +22,7 @@ from gan.base.disk import replacing
 STYLE: Any = {
     **{"font.family": "DejaVu Sans", "font.size": 8, "axes.titlesize": 8, "legend.fontsize": 7, "axes.grid": True},
     **{"grid.linewidth": 0.3, "grid.color": "0.8", "axes.spines.top": False, "axes.spines.right": False},
+    "text.parse_math": False,  # a dollar in an arm's name is a dollar
     **{"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "gan"},  # the same figure is the same file
 }
 WIDTH = 6.3  # inches: the text of an A4 page

@@ -3,13 +3,14 @@
 import csv
 import io
 import math
+import re
 import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 from gan.ablations.design import Manifest
-from gan.ablations.report.blocks import Picture, Table, latex, write
+from gan.ablations.report.blocks import Picture, Table, Text, latex, write
 from gan.ablations.report.contents import contents, score_words, table_of
 from gan.ablations.report.curves import AXES, Curves, fid_curves, scalar_curves
 from gan.ablations.report.study import Study, opened, study
@@ -87,12 +88,14 @@ def _scored_tag(manifest: Manifest) -> list[str]:
     return [manifest.score["scalar"]] if isinstance(manifest.score, dict) and "scalar" in manifest.score else []
 
 
-def _pictures(found: Study, lines: Sequence[Line], drawn: Sequence[Curves], against: str, place: Path) -> list[Picture]:
+def _pictures(
+    found: Study, lines: Sequence[Line], drawn: Sequence[Curves], against: str, place: Path
+) -> list[Picture | Text]:
     """Draw the figures, and return them with their captions."""
     from gan.ablations.report.figures import MOST_ARMS, curves_figure, scores_figure
     from gan.ablations.report.samples import MOST_SEEDS, samples_figure
 
-    pictures = []
+    pictures: list[Picture | Text] = []
 
     def add(name: str, svg: str | None, caption: str) -> None:
         if svg:
@@ -114,7 +117,7 @@ def _pictures(found: Study, lines: Sequence[Line], drawn: Sequence[Curves], agai
         caption + left_out,
     )
     for number, curves in enumerate(drawn):
-        name = "curves" if number == 0 else f"curves_{curves.label.replace('/', '_')}"
+        name = "curves" if number == 0 else "curves_" + re.sub(r"[^\w.-]+", "_", curves.label)
         mean = "mean of the logarithms" if curves.logarithmic else "mean"
         caption = (
             f"{curves.label} against {AXES[against]}: {mean} of the runs that did not fail (their number in brackets), "
@@ -123,6 +126,8 @@ def _pictures(found: Study, lines: Sequence[Line], drawn: Sequence[Curves], agai
         )
         svg = curves_figure(curves, against, found.baseline, list(groups), place / name)
         add(name, svg, caption + left_out)
+        if svg is None:
+            pictures.append(Text(f"No curve of {curves.label} against {AXES[against]}: no run has recorded both."))
     caption = (
         "Samples of the newest grid of each run, of the same noise where priors and latent dimensions are equal. "
         f"Failed runs are framed. Of an arm with more than {MOST_SEEDS} runs the best, the median, the worst and two "

@@ -97,6 +97,7 @@ def opened(paths: Sequence[str | Path]) -> Iterator[list[Source]]:
 
 
 def _source(path: Path, folder: Path) -> Source:
+    name = path.name
     if path.is_file() and path.suffix == SUFFIX:
         folder.mkdir()
         path = unpacked(path, folder)
@@ -107,10 +108,10 @@ def _source(path: Path, folder: Path) -> Source:
         if manifest is None:
             raise UserError(f"{path}: its {MANIFEST} has gone meanwhile")
         every = {name: found | _never_begun(manifest, path, name, found) for name, found in arms.items()}
-        return Source(path.name, manifest, every, [run for found in arms.values() for run in found.values()])
+        return Source(name, manifest, every, [run for found in arms.values() for run in found.values()])
     if not (runs := find_runs(path)):
         raise UserError(f"{path}: holds no runs of gan fit; give a sweep, or another directory with runs in it")
-    return Source(path.name, None, {}, runs)
+    return Source(name, None, {}, runs)
 
 
 def _never_begun(manifest: Manifest, sweep: Path, arm: str, begun: Mapping[int, Run]) -> dict[int, Run]:

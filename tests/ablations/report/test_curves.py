@@ -66,6 +66,11 @@ def test_fids_against_images_steps_and_seconds(study):
     assert fid_curves(study.groups, "steps").bands["all runs"].mean == pytest.approx([math.sqrt(2000), math.sqrt(200)])
 
 
+def test_runs_without_event_files_have_no_seconds(tmp_path):
+    found = fid_curves(read(written_run(tmp_path / "runs" / "seed_1")).groups, "seconds")
+    assert (found.bands, found.singles["all runs"]) == ({}, {})
+
+
 def test_curves_of_the_event_files(study):
     found = scalar_curves(study.groups, ["loss/generator", "loss/nothing"], "steps")
     assert not found["loss/generator"].logarithmic

@@ -158,6 +158,8 @@ def test_further_sources_stand_beside_the_first(tmp_path):
     assert values(found)["theirs/runs"] == [11.0]
     assert found.groups["normal"].states() == {"not started": 1}
     assert found.groups["theirs/runs"].states() == {}
+    again = read(place, bundle(place))
+    assert set(again.groups) == {"normal", "uniform", "priors.zip/normal", "priors.zip/uniform"}
 
 
 def test_a_score_that_is_not_positive_is_refused(tmp_path):

@@ -29,7 +29,7 @@ def arm_trees(tree: Mapping[str, Any], error: Error) -> dict[str, dict[str, Any]
             raise error(
                 ("arms", name), f"{name!r} cannot be an arm's name: letters, digits and _ . , = + - are allowed"
             )
-        if not isinstance(change, Mapping | None):
+        if not isinstance(change, Mapping | None) or not all(isinstance(key, str) for key in change or ()):
             raise error(("arms", name), f"arms.{name} must be a mapping of what it changes, got {change!r}")
         arms[name] = dict(change or {})
     if (grid := tree.get("grid")) is not None:
@@ -45,7 +45,9 @@ def arm_trees(tree: Mapping[str, Any], error: Error) -> dict[str, dict[str, Any]
 
 def checked_grid(grid: Any, where: tuple[Any, ...], error: Error) -> dict[str, list[Any]]:
     """Return a grid. UserError for what does not map keys to lists of values."""
-    if not isinstance(grid, Mapping) or not all(isinstance(values, list) and values for values in grid.values()):
+    if not isinstance(grid, Mapping) or not all(
+        isinstance(k, str) and isinstance(v, list) and v for k, v in grid.items()
+    ):
         raise error(where, f"{'.'.join(map(str, where))} must map keys to lists of values, got {grid!r}")
     return dict(grid)
 
@@ -106,7 +108,7 @@ def _drawn(tree: Any, error: Error) -> dict[str, dict[str, Any]]:
         generator = random.Random(whole(tree.get("seed", 0), "random.seed"))
     except UserError as found:
         raise error(("random",), str(found)) from None
-    fields = {key: _distribution(key, value, error) for key, value in tree["fields"].items()}
+    fields = {str(key): _distribution(str(key), value, error) for key, value in tree["fields"].items()}
     arms = {}
     for number in range(1, count + 1):  # `random()` is the one draw that Python promises to keep
         arms[f"draw_{number:0{max(3, len(str(count)))}d}"] = {k: draw(generator.random()) for k, draw in fields.items()}

@@ -71,7 +71,7 @@ class _Reader:
                 raise self.error((), f"lacks {key}")
         arms = self.arms()
         baseline = tree.get("baseline", next(iter(arms)))
-        if baseline not in arms:
+        if not isinstance(baseline, str) or baseline not in arms:
             raise self.error(("baseline",), f"{baseline!r} is no arm; {nearest(baseline, arms)}")
         budgets = self.mapping("budgets")
         if "full" not in budgets:
@@ -103,7 +103,10 @@ class _Reader:
     def base(self) -> dict[str, Any]:
         base = self.mapping("base")
         self.known(("base",), base, BASE)
-        if "max_steps" in (base.get("trainer") or {}):
+        config, trainer = base.get("config", []), base.get("trainer")
+        if not isinstance(config, str) and not (isinstance(config, list) and all(isinstance(n, str) for n in config)):
+            raise self.error(("base", "config"), f"base.config must be a name, or a list of names, got {config!r}")
+        if isinstance(trainer, Mapping) and "max_steps" in trainer:
             raise self.error(("base", "trainer", "max_steps"), "the length of the runs is budgets.full, not max_steps")
         return base
 

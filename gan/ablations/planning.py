@@ -59,11 +59,6 @@ class Task:
         """The file with what its process printed."""
         return self.directory.parent / f"{self.directory.name}.log"
 
-    @property
-    def failed(self) -> Path:
-        """The file that says that it failed, if it did."""
-        return self.directory.parent / f"{self.directory.name}.failed.json"
-
 
 class _Point(NamedTuple):
     """An arm, or a point of its grid, with what it resolves to."""
@@ -90,6 +85,8 @@ def tasks_of(manifest: Manifest, place: Path, packed: bool = False, allow_import
             for point, overrides in arm.points.items():
                 points.append(_Point(name, point, overrides, *_checked(manifest, name, overrides, builder)))
     _refuse_equal(manifest, points)
+    for built in points:
+        _refuse_no_score(manifest, built)
     own = [point for point in points if read_from(manifest, point.arm) == point.arm]
     return [_task(manifest, place, point, s, tuple(allow_import)) for s in _seeds(manifest, packed) for point in own]
 
@@ -167,6 +164,20 @@ def _refuse_equal(manifest: Manifest, points: Sequence[_Point]) -> None:
             where = ("arms", point.arm)
             raise manifest.origin.error(where, f"arms {known[content]!r} and {here!r} are equal; remove one of them")
         known[content] = here
+
+
+def _refuse_no_score(manifest: Manifest, point: _Point) -> None:
+    """Raise UserError for an arm whose runs will not be measured where the manifest reads their score."""
+    step, every = manifest.arms[point.arm].step, point.tree["evaluation"]["every_n_steps"]
+    if step is not None and (step > manifest.steps or not every or step % every):
+        where = f"of at most {manifest.steps}, of evaluation.every_n_steps {every}" if every else "evaluation is off"
+        raise manifest.origin.error(
+            ("arms", point.arm, "step"),
+            f"arm {point.arm!r}: at step {step} nothing is measured; give a multiple, {where}",
+        )
+    last = manifest.score.get("mean_of_last", 0) if isinstance(manifest.score, dict) else 0
+    if last > (manifest.steps // every if every else 0):
+        raise manifest.origin.error(("score",), f"score: arm {point.arm!r} has fewer than {last} measurements")
 
 
 def _seeds(manifest: Manifest, packed: bool) -> Iterator[tuple[int, ...]]:

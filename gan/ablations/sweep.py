@@ -39,10 +39,13 @@ def enter(manifest: Manifest, place: Path, dry: bool = False) -> Manifest:
                 )
         if manifest.to_tree() == before.to_tree():
             return manifest
-    elif place.exists() and any(place.iterdir()):
+    elif place.exists() and not (place.is_dir() and not any(place.iterdir())):
         raise UserError(f"{place}: is in use and no sweep (it has no {FILE}); give another --name")
     if not dry:
-        place.mkdir(parents=True, exist_ok=True)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{place}: cannot write there ({error.strerror}); give another --runs") from None
         manifest.write(place)
     return manifest
 

@@ -208,6 +208,8 @@ def _say(manifest: Manifest, place: Path, tasks: Sequence[Any]) -> None:
         + "; sigma, the spread of the logs of paired scores, is assumed",
         flush=True,
     )
+    if isinstance(manifest.score, str) and any(not task.tree["evaluation"]["every_n_steps"] for task in tasks):
+        print("note      evaluation.every_n_steps is 0: the runs will have no FID, and so no score")
 
 
 def _estimate(tasks: Sequence[Any], given: _Words) -> None:

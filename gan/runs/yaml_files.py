@@ -96,8 +96,9 @@ def lines_of(path: Path) -> Lines:
     def visit(node: Any, place: tuple[Any, ...]) -> None:
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                lines[*place, key.value] = key.start_mark.line + 1
-                visit(value, (*place, key.value))
+                if isinstance(key, yaml.ScalarNode):
+                    lines[*place, key.value] = key.start_mark.line + 1
+                    visit(value, (*place, key.value))
 
     visit(yaml.compose(path.read_text(encoding="utf-8"), _Loader), ())  # type: ignore[arg-type]
     return lines

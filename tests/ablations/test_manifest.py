@@ -59,6 +59,9 @@ def test_a_resolved_manifest_reads_as_the_same(name, tmp_path):
     [
         ("claim:", "clam:", ":2: unknown key 'clam'; did you mean 'claim'?"),
         ("base: {config: mlp_gan}", "base: {confg: mlp_gan}", ":3: unknown key 'base.confg'; did you mean 'config'?"),
+        ("base: {config: mlp_gan}", "base: {config: 5}", ":3: base.config must be a name"),
+        ("{prior: uniform}", "{1: 2}", ":6: arms.uniform must be a mapping"),
+        ("seeds:", "baseline: [a]\nseeds:", ":8: ['a'] is no arm"),
         ("base: {", "base: {trainer: {max_steps: 9}, ", ":3: the length of the runs is budgets.full"),
         ("  normal: {}", "  a/b: {}", ":5: 'a/b' cannot be an arm's name"),
         ("{prior: uniform}", "uniform", ":6: arms.uniform must be a mapping"),

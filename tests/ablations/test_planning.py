@@ -79,7 +79,24 @@ def test_a_digest_is_that_of_recipe_data_precision_and_length(tmp_path):
 
 def test_arms_that_are_read_at_steps_share_their_runs(tmp_path):
     arms = {"at_6": {"step": 6}, "at_3": {"step": 3}}
-    assert [t.name for t in tasks_of(tiny_manifest(arms=arms), tmp_path / "tiny")] == ["at_6/seed_1", "at_6/seed_2"]
+    base = {**BASE, "evaluation": {"every_n_steps": 3}}
+    found = tasks_of(tiny_manifest(arms=arms, base=base), tmp_path / "tiny")
+    assert [task.name for task in found] == ["at_6/seed_1", "at_6/seed_2"]
+
+
+@pytest.mark.parametrize(
+    ("every", "change", "says"),
+    [
+        (3, {"arms": {"at_4": {"step": 4}}}, "at step 4 nothing is measured; give a multiple, of at most 6, of"),
+        (3, {"arms": {"at_9": {"step": 9}}}, "at step 9 nothing is measured"),
+        (0, {"arms": {"at_6": {"step": 6}}}, "evaluation is off"),
+        (3, {"score": {"mean_of_last": 3}}, "arm 'normal' has fewer than 3 measurements"),
+    ],
+)
+def test_a_score_that_no_run_will_have_is_refused(every, change, says, tmp_path):
+    base = {**BASE, "evaluation": {"every_n_steps": every}}
+    with pytest.raises(UserError, match=says):
+        tasks_of(tiny_manifest(base=base, **change), tmp_path / "tiny")
 
 
 def test_packed_seeds_are_one_task(tmp_path):

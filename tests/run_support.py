@@ -155,11 +155,11 @@ def processed(*commands: tuple[str, ...], **settings: Any) -> None:
     assert code == 0, err
 
 
-def ended(running: subprocess.Popen) -> tuple[int, str, str]:
+def ended(running: subprocess.Popen, within: float = 240) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a process, waited for."""
     with running:
         try:
-            out, err = running.communicate(timeout=240)
+            out, err = running.communicate(timeout=within)
         except subprocess.TimeoutExpired:
             running.kill()
             raise

@@ -1,5 +1,6 @@
 """A sweep is planned whole: every arm is built, and each run has its place and its digest."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from gan.ablations.planning import tasks_of
 from gan.base.errors import UserError
 from gan.runs.yaml_files import to_yaml
 
+DOCS = Path(__file__).parents[2] / "docs"
 ARMS = "arms:\n  normal: {}\n  other: {prior: uniform}\n"
 
 
@@ -104,3 +106,10 @@ def test_packed_seeds_are_one_task(tmp_path):
     assert [(task.name, task.seeds) for task in found] == [("normal", (1, 2)), ("uniform", (1, 2))]
     with pytest.raises(UserError, match="packed seeds follow one another"):
         tasks_of(tiny_manifest(seeds=[1, 3]), tmp_path / "tiny", packed=True)
+
+
+def test_the_example_of_the_docs_is_planned(tmp_path):
+    (text,) = re.findall(r"```yaml\n(.*?)```", (DOCS / "ablations.md").read_text(encoding="utf-8"), re.S)
+    file = tmp_path / "example.yaml"
+    file.write_text(text.replace("{config: mlp_gan}", "{config: mlp_gan, data: {source: embedded}}"))
+    assert len(tasks_of(read_manifest(file), tmp_path / "example")) == 20

@@ -39,6 +39,7 @@ def results(path):
     return [(row["part"], row["result"]) for row in json.loads(path.read_text())["rows"]]
 
 
+@pytest.mark.slow
 def test_the_rehearsal_passes(tmp_path):
     out = tmp_path / "rows.json"
     code = f"import runpy, sys\nsys.path.insert(0, {str(SCRIPTS)!r})\nrunpy.run_path(sys.argv[0], run_name='__main__')"

@@ -86,7 +86,8 @@ def test_evaluate_repeats_the_report_of_the_run(run, tmp_path, capsys):
     row = json.loads((tmp_path / "row.json").read_text())
     assert {field.name for field in fields(Protocol)} <= row.keys()
     (report,) = [r for r in rows(run) if r["role"] == "report"]
-    for key in report.keys() - {"step", "images_seen", "seed", "commit"}:
+    of_the_run = {"images_seen", "variant", "recipe", "differs", "training_precision"}
+    for key in report.keys() - of_the_run - {"step", "seed", "commit"}:
         assert row[key] == report[key], key
     out = capsys.readouterr().out
     assert f"{row['fid']:.3f} (60 fakes of raw weights, 1000 mnist test images, embedded)" in out

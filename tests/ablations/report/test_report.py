@@ -83,6 +83,7 @@ def test_the_runs_whose_samples_are_shown(tmp_path):
     assert [cell.title for cell in few] == ["seed 1: stopped at 300"]
 
 
+@pytest.mark.slow
 def test_real_runs_without_a_manifest(tmp_path):
     words = ("--evaluation.every_n_steps=3", "--evaluation.num_samples=40", "--image_grid.every_n_steps=3", *DATA)
     for seed in (1, 2):

@@ -4,7 +4,7 @@
     python scripts/precision_equivalence.py best --steps 2500 --data-root DIR --runs runs/precision --emulate
 
 Runs are paired by seed. FIDs are alike if their ratio is between 1 / 1.25 and 1.25 by two one-sided tests. A second
-call goes on with what was begun. `docs/results/precision.md` has the results.
+call goes on with what was begun.
 
 With --emulate a processor without products in bfloat16 computes them as one with them does: of numbers in bfloat16,
 summed in float32, and the sum rounded to bfloat16. All other operations are PyTorch's own in bfloat16 either way.
@@ -12,6 +12,7 @@ summed in float32, and the sum rounded to bfloat16. All other operations are PyT
 
 import argparse
 import json
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,10 @@ def fids(options: argparse.Namespace, precision: str) -> list[float]:
                 data={"root": options.data_root},
                 **{"seed_everything": seed, "run": run, "resume": True, "threads": 1},
             )
-        report = read_run(run).report
-        assert report is not None
+        ended = read_run(run)
+        report = ended.report
+        if report is None:
+            sys.exit(f"{run}: {ended.status}, and so without a score; give the same line again to go on")
         found.append(report["fid"])
         print(f"{options.config}, seed {seed}, {precision}: FID {found[-1]:.3f}", flush=True)
     return found

@@ -7,7 +7,7 @@ import torch
 from gan.runs.plan import Plan
 
 FULL, FAST = "32-true", "bf16-mixed"
-# Variant, data set and digest of the recipe of the systems that bfloat16 costs nothing, by scripts/precision_equivalence.py
+# Variant, data set and digest of the recipe of what bfloat16 costs nothing, as scripts/precision_equivalence.py shows
 SHOWN: dict[tuple[str, str, str], str] = {}
 
 

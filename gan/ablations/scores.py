@@ -10,22 +10,25 @@ FAILED = ("failed", "diverged")
 
 
 def score_of(run: Run, manifest: Manifest, arm: Arm | None = None) -> float:
+    """Return what `measured` does; infinity, which is a failure, if it is above the manifest's bound."""
+    score = measured(run, manifest, arm)
+    return math.inf if score > manifest.failure.get("fid_above", math.inf) else score
+
+
+def measured(run: Run, manifest: Manifest, arm: Arm | None = None) -> float:
     """Return the score as the manifest takes it, for an arm that is read at a step at that one.
 
-    Infinity for a failure: a run that crashed or diverged, or whose FID is above the manifest's bound. NaN where there
-    is no score yet, since the run is not finished, or since nothing was measured.
+    Infinity for a run that crashed or diverged. NaN where there is no score yet, since the run is not finished, or
+    since nothing was measured.
     """
     if arm is not None and arm.step is not None:
         score = _fid(next((row for row in run.selection_rows if row["step"] == arm.step), None))
         if math.isnan(score) and run.state in FAILED:
             return math.inf
-    elif run.state in FAILED:
+        return score
+    if run.state in FAILED:
         return math.inf
-    elif run.state != "finished":
-        return math.nan
-    else:
-        score = _taken(run, manifest.score)
-    return math.inf if score > manifest.failure.get("fid_above", math.inf) else score
+    return _taken(run, manifest.score) if run.state == "finished" else math.nan
 
 
 def held_out(run: Run) -> float:

@@ -10,7 +10,7 @@ import pytest
 from sweep_support import tiny_manifest
 
 from gan.ablations.places import place_of, sweep_runs
-from gan.ablations.scores import score_of
+from gan.ablations.scores import measured, score_of
 from gan.ablations.standing import counts, standings
 from gan.runs.reader import Run
 
@@ -69,10 +69,9 @@ ROWS = [("selection", 2, 9.0), ("selection", 4, 4.0), ("selection", 6, 16.0), ("
 def test_scores(score, value, tmp_path):
     run, manifest = write_run(tmp_path, rows=ROWS), tiny_manifest(score=score)
     assert score_of(run, manifest) == pytest.approx(value, nan_ok=True)
-    assert score_of(run, tiny_manifest(score=score, failure={"fid_above": 3})) in (
-        math.inf,
-        pytest.approx(value, nan_ok=True),
-    )
+    bounded = tiny_manifest(score=score, failure={"fid_above": 3})
+    assert score_of(run, bounded) == pytest.approx(math.nan if math.isnan(value) else math.inf, nan_ok=True)
+    assert measured(run, bounded) == pytest.approx(value, nan_ok=True)
 
 
 @pytest.mark.parametrize(

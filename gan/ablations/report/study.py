@@ -14,7 +14,7 @@ from gan.ablations.design import FILE as MANIFEST
 from gan.ablations.design import Arm, Manifest
 from gan.ablations.places import place_of, sweep_runs
 from gan.ablations.report.keys import BASE, changes, full_names, names_of_changes, naming, short, words_at
-from gan.ablations.scores import score_of
+from gan.ablations.scores import measured, score_of
 from gan.base.choices import nearest
 from gan.base.errors import UserError
 from gan.base.paths import absolute
@@ -35,6 +35,7 @@ class Group:
     planned: int  # runs that the manifest asks for; without a manifest those that there are
     changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)  # key -> the baseline's value, the arm's
     failures: Mapping[Key, str] = field(default_factory=dict)  # of which the sweep says so: killed, or never begun
+    above: Mapping[Key, float] = field(default_factory=dict)  # what failed by it: scores above the manifest's bound
 
     @property
     def values(self) -> list[float]:
@@ -149,6 +150,11 @@ def study(sources: Sequence[Source], by: Sequence[str] = (), baseline: str | Non
         arm = manifest.arms.get(name)
         failures = {key: reason for key, run in runs.items() if (reason := _failure(run))}
         scored = {key: math.inf if key in failures else _score(run, manifest, arm) for key, run in runs.items()}
+        bad = {
+            key: measured(runs[key], manifest, arm)
+            for key in scored.keys() - failures.keys()
+            if scored[key] == math.inf
+        }
         own, reference = configs[name], configs[baseline]
         groups[name] = Group(
             name,
@@ -157,6 +163,7 @@ def study(sources: Sequence[Source], by: Sequence[str] = (), baseline: str | Non
             len(manifest.seeds) if arm and not by and first else len(runs),
             changes(reference, own) if own and reference else {},
             failures,
+            {key: score for key, score in bad.items() if math.isfinite(score)},
         )
     planned = first is not None and not by
     return Study(manifest.name, groups, baseline, manifest, planned, _one_protocol(groups, manifest), notes)

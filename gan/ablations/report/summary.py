@@ -98,11 +98,15 @@ def probability(p: float | None) -> str:
     return NONE if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def values(scores: Sequence[float]) -> str:
-    """Return every value, in the order of the seeds. Of many, the lowest and the highest of those that are finite."""
-    finite = [score for score in scores if math.isfinite(score)]
-    if len(scores) <= SHOWN or not finite:
-        return ", ".join(map(number, scores)) or NONE
+def values(group: Group) -> str:
+    """Return every value, in the order of the seeds. Of many, the lowest and the highest of those that are finite.
+
+    A score above the manifest's bound is told: `failed (385)`.
+    """
+    finite = [score for score in group.values if math.isfinite(score)]
+    if len(group.values) <= SHOWN or not finite:
+        above = {key: f" ({number(score)})" for key, score in group.above.items()}
+        return ", ".join(number(score) + above.get(key, "") for key, score in group.scores.items()) or NONE
     return f"{number(min(finite))} … {number(max(finite))}"
 
 
@@ -117,7 +121,7 @@ def words(line: Line, study: Study) -> dict[str, str]:
         "n": f"{len(group.scores)}" + (f" of {len(group.scores) + _sum(group.states())} ({states})" if states else ""),
         "failed": NONE if rate is None else f"{failed} [{share(rate.low)}, {share(rate.high)}]",
         "typical score": between(line.typical),
-        "scores": values(group.values),
+        "scores": values(group),
     }
     if several:
         cells["ratio to the baseline"] = NONE if found is None else between(found.ratio)

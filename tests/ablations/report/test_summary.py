@@ -8,6 +8,7 @@ from test_study import ARMS, manifest, read
 from written_runs import written_arms
 
 from gan.ablations.power import runs_to_decide
+from gan.ablations.report.study import Group
 from gan.ablations.report.summary import number, probability, records, summary, values, words
 from gan.ablations.statistics import compare, failures, holm, typical
 from gan.ablations.verdict import judge
@@ -87,7 +88,24 @@ def test_numbers_have_three_digits(value, text):
     assert number(value) == text
 
 
-def test_many_values_are_a_range_and_p_has_a_least_word():
-    assert values([float(value) for value in range(1, 11)]).count(",") == 9
-    assert values([*map(float, range(1, 12)), math.inf]) == "1.00 … 11.0"
+def test_many_values_are_a_range():
+    def group(*scores):
+        return Group("arm", {}, {(seed,): score for seed, score in enumerate(scores)}, len(scores))
+
+    assert values(group(*map(float, range(1, 11)))).count(",") == 9
+    assert values(group(*map(float, range(1, 12)), math.inf)) == "1.00 … 11.0"
+
+
+def test_a_score_above_the_bound_is_told(tmp_path):
+    place = manifest(tmp_path / "priors", failure={"fid_above": 10}, rules={})
+    written_arms(
+        place, {"normal": {}, "uniform": {"prior": "uniform"}}, {"normal": NORMAL, "uniform": UNIFORM}, picture=None
+    )
+    bounded = read(place)
+    normal, uniform = (words(line, bounded) for line in summary(bounded))
+    assert (normal["scores"], uniform["scores"]) == ("9.00, 10.0, failed (12.0)", "7.00, failed (11.0), 9.00")
+    assert [normal["failed"][0], uniform["failed"][0]] == ["1", "1"]
+
+
+def test_p_has_a_least_word():
     assert (probability(None), probability(0.0), probability(0.0341)) == ("–", "< 0.001", "0.034")

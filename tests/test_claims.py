@@ -16,7 +16,9 @@ def test_a_claim_has_its_verdict_or_was_not_run(tmp_path):
     written_arms(tmp_path / "priors", {name: {} for name in scores}, scores, picture=None)
     page = claims.ledger(manifests, tmp_path)
     with_claims = [manifest for manifest in manifests if manifest.claim]
-    assert page.count("\n## ") == len(with_claims)
+    assert page.count("\n## ") == len(with_claims) + len(claims.ELSEWHERE)
+    assert {*(manifest.claim for manifest in with_claims), *claims.ELSEWHERE} == {f"C{n}" for n in range(1, 29)}
+    assert page.index("\n## C6") < page.index("\n## C7\n") < page.index("\n## C8")
     assert page.count("\nnot run\n") == len(with_claims) - 1
     section = page.split(f"## {priors.claim}, priors: ")[1].split("\n## ")[0]
     rows = {line.split(" | ")[0][2:]: line for line in section.splitlines() if line.startswith("| ")}

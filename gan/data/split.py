@@ -116,6 +116,13 @@ class LoadedData:
         }
 
 
+def share_of_inverted(given: float, name: str) -> float:
+    """Return the option `inverted` of the data set `name`. UserError for what is no share from 0 to 1."""
+    if not 0 <= given <= 1:
+        raise UserError(f"{name}: inverted must be a share from 0 to 1, got {given}; give --data.inverted=0.5")
+    return float(given)
+
+
 def count_shared(images: Tensor, others: Tensor) -> int:
     """How many of the images (N, C, H, W) are also among `others`, pixel for pixel."""
     wanted = {image.tobytes() for image in images.cpu().numpy()}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from gan.base.errors import UserError, usable
 from gan.engine.recipe import Recipe
 from gan.parts.inits import initialise
-from gan.parts.networks.layers import DebiasedBatchNorm2d, batch_norms, differs_in_inference
+from gan.parts.networks.layers import DebiasedBatchNorm2d, batch_norms, differs_in_inference, has_batch_statistics
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -75,6 +75,8 @@ def _refuse_idle_fields(recipe: Recipe, generator: nn.Module, discriminator: nn.
         raise UserError("recipe.real_range: unit changes nothing: the generator's output has that range")
     if recipe.fakes == "inference" and not differs_in_inference(generator):
         raise UserError("recipe.fakes: inference changes nothing: the generator has no dropout and no batch norm")
+    if recipe.discriminator_batches == "mixed" and not has_batch_statistics(discriminator):
+        raise UserError("recipe.discriminator_batches: mixed changes nothing: the discriminator has no batch norm")
     if recipe.frozen_batch_norm == "moving":
         norms = batch_norms(discriminator)
         if not norms or any(norm.running_mean is None for norm in norms):

@@ -33,6 +33,7 @@ WORDS = {
     "fakes": ("training", "inference"),
     "updates": ("alternating", "simultaneous"),
     "discriminator_update": ("joint", "real_then_fake"),
+    "discriminator_batches": ("separate", "mixed"),
     "frozen_batch_norm": ("batch", "moving"),
 }
 # Fields that are whole numbers, with the smallest allowed value.
@@ -279,14 +280,14 @@ def _check_together(recipe: "Recipe") -> None:
         )
     if recipe.discriminator_update == "real_then_fake" and recipe.updates == "simultaneous":
         raise UserError("recipe.updates: simultaneous needs one D update a batch: discriminator_update joint")
+    if recipe.discriminator_update == "real_then_fake" and recipe.discriminator_batches == "mixed":
+        raise UserError("recipe.discriminator_batches: mixed needs one D update a batch: discriminator_update joint")
     if recipe.batch_size % recipe.packing:
         raise UserError(f"recipe.packing {recipe.packing} does not divide recipe.batch_size {recipe.batch_size}")
     if recipe.balance is not None and loss.boundary is None:
         raise UserError(
             f"recipe.balance: of {thawed(recipe.loss)} D's accuracy means nothing, and cannot decide who learns"
         )
-    if recipe.balance is not None and (recipe.d_steps, recipe.g_steps) != (1, 1):
-        raise UserError("recipe.balance decides who is updated: it needs d_steps = g_steps = 1")
 
 
 def _code(recipe: "Recipe", name: str) -> tuple[int, int] | None:

@@ -83,7 +83,9 @@ class AdversarialModule(Objectives):
         self.auxiliary = self.recipe.auxiliary_loss()
         self.augmenters = self.recipe.augmenters()
         self.needs_labels = any(map(reads_labels, self.children())) or names_classes(self.recipe)
-        self._concatenates = not has_batch_statistics(self.discriminator)
+        self._concatenates = self.recipe.discriminator_batches == "mixed" or not has_batch_statistics(
+            self.discriminator
+        )
         self._restored: dict[str, Any] | None = None  # a checkpoint's state, kept until the first batch
         self.other_world_size, self.world_size_before = False, 0  # see `refuse_other_world_size`; 0: as many
         halved = self.recipe.discriminator_update == "real_then_fake"

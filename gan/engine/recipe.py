@@ -81,6 +81,7 @@ class Recipe:
     fakes: str = "training"  # G's mode for D's fakes; in `inference` it has no dropout and uses moving statistics
     updates: str = "alternating"  # D before G, or `simultaneous`: both gradients are taken at the same weights
     discriminator_update: str = "joint"  # one update on real and fake images, or `real_then_fake`: one on each kind
+    discriminator_batches: str = "separate"  # real and fake for a D with batch norm: `separate`, or one `mixed` batch
     frozen_batch_norm: str = "batch"  # D's statistics in a G update: those of the `batch`, or the `moving` ones
     d_steps: int = 1
     g_steps: int = 1

@@ -19,8 +19,8 @@ class Balance:
     """Trains only the weaker network until it is strong enough (001, "The Training Process", point 3).
 
     Before each batch D's accuracy on that batch is measured: the mean of its accuracies on real images and on fakes, in
-    [0, 1]. Below `low` only D is updated, above `high` only G. After `patience` batches in a row that updated one
-    network alone, the next batch updates both, so that training cannot stand still.
+    [0, 1]. Below `low` only D is updated, above `high` only G. Otherwise, and after `patience` batches in a row that it
+    gave to one network alone, the round of `d_steps` and `g_steps` goes on, so that training cannot stand still.
     """
 
     low: float
@@ -58,18 +58,18 @@ class Round:
         """Return the turn of the coming batch. `accuracy` measures D on it; only a recipe with `balance` calls it."""
         if discriminator_updates < self.recipe.pretraining:
             return Turn(discriminator=True, generator=False)
+        balance = self.recipe.balance
+        if balance is not None:
+            measured = accuracy()
+            one_sided = not balance.low <= measured <= balance.high and self.one_sided < balance.patience
+            self.one_sided = self.one_sided + 1 if one_sided else 0
+            if one_sided:
+                if measured > balance.high:
+                    self.latent = None  # a batch that is given to G alone has noise of its own
+                return Turn(discriminator=measured < balance.low, generator=measured > balance.high)
         d_steps, g_steps, position = self.recipe.d_steps, self.recipe.g_steps, self.position
         self.position = (position + 1) % (d_steps + g_steps - 1)
-        balance = self.recipe.balance
-        if balance is None:
-            return Turn(discriminator=position < d_steps, generator=position >= d_steps - 1)
-        measured = accuracy()
-        one_sided = not balance.low <= measured <= balance.high and self.one_sided < balance.patience
-        self.one_sided = self.one_sided + 1 if one_sided else 0
-        turn = Turn(not one_sided or measured < balance.low, not one_sided or measured > balance.high)
-        if not turn.discriminator:
-            self.latent = None  # a batch that updates G alone has noise of its own
-        return turn
+        return Turn(discriminator=position < d_steps, generator=position >= d_steps - 1)
 
     def state_dict(self, every_process: Callable[[Tensor], list[Tensor]]) -> dict[str, Any]:
         """Return plain values and tensors. `every_process` collects a tensor from all processes, by rank."""

@@ -256,6 +256,18 @@ def test_balance_trains_the_weaker_network_only():
     assert counter.changes == [(False, True), (False, True), (True, True)] * 2
 
 
+def test_balance_leaves_a_round_of_several_steps_where_it_was():
+    """Two D updates and two of G make a round of three batches. Between them come one-sided ones."""
+    counter = Counter()
+    change = {"balance": {"low": 0.0, "high": 0.0, "patience": 1}, "d_steps": 2, "g_steps": 2, "batch_size": 8}
+    train(tiny("MLPGAN", change), 8, counter)
+    alone = (False, True)  # D is right of something, which is above the band: G learns alone
+    assert counter.changes[:6] == [alone, (True, False), alone, (True, True), alone, (False, True)]
+    counter = Counter()
+    train(tiny("MLPGAN", change | {"balance": {"low": 0.0, "high": 1.0}}), 4, counter)  # D is always within the band
+    assert counter.changes == [(True, False), (True, True), (False, True)] * 2
+
+
 def test_a_batch_of_the_generator_alone_has_noise_of_its_own():
     latents = []
 

@@ -15,6 +15,7 @@ OVERRIDES = [
     {"discriminator": {"activation": "sigmoid"}},
     {"discriminator": {"widths": [16, 12]}},
     {"discriminator": {"dropout": 0.5}},
+    {"discriminator": {"input_dropout": 0.5}},
     {"latent_dim": 5},
     {"generator_weights": {"bound": 1.0}},
     {"generator_weights": {"name": "normal", "std": 1.0}},
@@ -48,6 +49,7 @@ OVERRIDES = [
     {"d_steps": 2},
     {"g_steps": 2},
     {"balance": {"low": 0.9, "high": 1.0}},
+    {"balance": {"low": 0.0, "high": 1.0}, "d_steps": 2},
     {"discriminator_update": "real_then_fake"},
     {"updates": "simultaneous"},
     {"pretraining": 2},
@@ -87,7 +89,10 @@ CONVOLUTIONAL_OVERRIDES = [
     {"fakes": "inference"},
     {"real_range": "unit"},
     {"discriminator": {"norm": "batch"}, "frozen_batch_norm": "moving"},
+    {"discriminator": {"norm": "batch"}, "discriminator_batches": "mixed"},
+    {"discriminator": {"downsampling": "max_pool"}},
     {"generator": {"norm": "none"}},
+    {"generator": {"upsampling": "nearest"}},
     {"generator": {"conditional": True}, "discriminator": {"labels": "concat"}},
     {"generator": {"conditional": True}, "discriminator": {"labels": "projection"}},
     {"generator": {"conditional": True}, "auxiliary": "classes"},
@@ -100,6 +105,9 @@ FULL_RESOLUTION_OVERRIDES = [
     {"generator": {"dropout": 0.5}},
     {"generator": {"momentum": 0.5}},
     {"generator": {"debiased": False}},
+    {"generator": {"dense": [6]}},
+    {"generator": {"norm": "none"}},
+    {"discriminator": {"downsampling": "max_pool"}},
     {"generator": {"activation": "tanh"}},
     {"discriminator": {"kernel": 5}},
     {"discriminator": {"strides": [2, 2, 1, 2]}},
@@ -114,8 +122,17 @@ FULL_RESOLUTION_OVERRIDES = [
     {"discriminator_update": "joint"},
     {"frozen_batch_norm": "moving"},
 ]
+STRIDED_OVERRIDES = [
+    {"generator": {"dense": [6]}},
+    {"generator": {"norm": "none"}},
+    {"discriminator": {"downsampling": "max_pool"}},
+    {"discriminator": {"dense": [6]}},
+    {"discriminator_batches": "mixed"},
+]
 UPSAMPLING_OVERRIDES = [
     {"generator": {"channels": [6, 5, 4]}},
+    {"generator": {"dense": [6]}},
+    {"generator": {"norm": "none"}},
     {"generator": {"momentum": 0.5}},
     {"generator": {"activation": "relu"}},
     {"discriminator": {"channels": [3, 4, 5]}},
@@ -141,6 +158,7 @@ def unchanged(variant):
     [("MLPGAN", change) for change in OVERRIDES]
     + [("DCGAN", change) for change in CONVOLUTIONAL_OVERRIDES]
     + [("FullResolutionDCGAN", change) for change in FULL_RESOLUTION_OVERRIDES]
+    + [("StridedDCGAN", change) for change in STRIDED_OVERRIDES]
     + [("UpsamplingDCGAN", change) for change in UPSAMPLING_OVERRIDES],
     ids=str,
 )

@@ -121,7 +121,10 @@ def test_mappings_merge_key_by_key_and_null_removes():
         ({"discriminator_update": "twice"}, "must be one of joint, real_then_fake"),
         ({"balance": {"low": 0.9, "high": 0.1}}, "low <= high"),
         ({"balance": {"low": 0.1, "hihg": 0.9}}, "did you mean 'high'"),
-        ({"balance": {"low": 0.1, "high": 0.9}, "d_steps": 2}, "d_steps = g_steps = 1"),
+        (
+            {"discriminator_update": "real_then_fake", "discriminator_batches": "mixed"},
+            "discriminator_batches: mixed needs one D update a batch",
+        ),
     ],
 )
 def test_mistakes_get_one_clear_line(change, message):

@@ -11,6 +11,7 @@ from support import Digits, Recorder, Replay, calls, parameters, same, tiny, tra
 from torch import nn
 from torch.nn.functional import softplus
 
+from gan.base.errors import UserError
 from gan.base.images import pack, to_range
 from gan.parts.augmentations import AUGMENTATIONS
 from gan.parts.penalties import PENALTIES
@@ -63,6 +64,27 @@ def test_g_learns_from_the_auxiliary_loss_itself(variant):
 
 
 # What D sees ---
+
+
+@pytest.mark.parametrize("batches", ["separate", "mixed"])
+def test_real_and_fake_are_normalised_apart_or_together(batches):
+    change = {"discriminator": {"norm": "batch"}, "discriminator_batches": batches}
+    module = tiny("DCGAN", change, seed=1)
+    judged, (images, labels) = calls(module.discriminator), next(iter(Digits(8)))
+    norm = module.discriminator.norms[1]
+    normalised = calls(norm)
+    one_step(module, images, labels)
+    counts = [len(inputs) for inputs, *_ in judged]
+    assert counts == ([16, 8] if batches == "mixed" else [8, 8, 8])  # of D's update, then of G's
+    maps = normalised[0][0]
+    assert len(maps) == counts[0]
+    mean, variance = maps.mean((0, 2, 3), keepdim=True), maps.var((0, 2, 3), correction=0, keepdim=True)
+    torch.testing.assert_close(normalised[0][2], (maps - mean) / (variance + norm.eps).sqrt())
+
+
+def test_a_discriminator_without_batch_statistics_has_no_mixed_batches():
+    with pytest.raises(UserError, match="discriminator_batches: mixed changes nothing"):
+        tiny("DCGAN", {"discriminator": {"norm": "none"}, "discriminator_batches": "mixed"})
 
 
 @pytest.mark.parametrize("norm", ["batch", "none"])  # real and fake in two passes of D, and in one

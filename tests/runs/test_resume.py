@@ -26,7 +26,7 @@ RULES: dict[str, dict[str, Any]] = {
     "d3": {"d_steps": 3},
     "g2 shared": {"latent": "shared", "g_steps": 2},
     "d2 g3 fresh": {"latent": "fresh", "d_steps": 2, "g_steps": 3},
-    "balance": {"balance": {"low": 0.4, "high": 0.6, "patience": 2}, "d_steps": 1},
+    "balance": {"balance": {"low": 0.4, "high": 0.6, "patience": 2}, "d_steps": 2, "g_steps": 2},
     "one-sided": {"balance": {"low": 0.0, "high": 0.0, "patience": 2}, "latent": "shared", "d_steps": 1},
     "dropout": {"discriminator": {"dropout": 0.5}},
     "pretraining": {

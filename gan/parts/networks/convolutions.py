@@ -86,6 +86,26 @@ class SameConv2d(Conv2d):
         return self._as_product(padded).contiguous()
 
 
+class PooledConv2d(SameConv2d):
+    """A convolution of stride 1, then max pooling: as many outputs as `SameConv2d` with `pool` as its stride has."""
+
+    def __init__(self, channels: int, out: int, kernel: int, pool: int) -> None:
+        super().__init__(channels, out, kernel)
+        self.pool = pool
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps (N, out, ceil(H / pool), ceil(W / pool)) from maps (N, C, H, W)."""
+        return nn.functional.max_pool2d(super().forward(images), self.pool, ceil_mode=True)
+
+
+class EnlargedConv2d(SameConv2d):
+    """Nearest ×2 upsampling, then a convolution of stride 1: (N, C, H, W) -> (N, out, 2H, 2W)."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps (N, out, 2H, 2W) from maps (N, C, H, W)."""
+        return super().forward(nn.functional.interpolate(images, scale_factor=2, mode="nearest"))
+
+
 class SameConvTranspose2d(ConvTranspose2d):
     """Transposed convolution with TensorFlow's SAME padding, like tf.nn.conv2d_transpose with an output shape.
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gan.parts.networks.convolutions import Conv2d, ConvTranspose2d
+from gan.parts.networks.convolutions import Conv2d, ConvTranspose2d, EnlargedConv2d, PooledConv2d
 from gan.parts.networks.dropout import Dropout
 from gan.parts.networks.labels import LABELS, beside_image, beside_latent, check_classes, projected
 from gan.parts.networks.layers import (
@@ -31,6 +31,8 @@ class DCGANGenerator(nn.Module):
         dense: widths of hidden layers before the projection. DCGAN has none of them. InfoGAN's MNIST network has one
             (Chen et al., 2016, appendix C.1).
         norm: `batch` or `none`. With `none` every layer has a bias instead.
+        upsampling: `transposed`, by the strides of transposed convolutions, or `nearest`: a nearest ×2 upsampling
+            before a 4×4 convolution.
         conditional: whether the one-hot label is appended to the latent (Mirza & Osindero, 2014).
     """
 
@@ -45,12 +47,14 @@ class DCGANGenerator(nn.Module):
         activation: Activation = "relu",
         output: str = "tanh",
         norm: str = "batch",
+        upsampling: str = "transposed",
         conditional: bool = False,
     ) -> None:
         super().__init__()
         check_sizes(channels, "generator: channels", at_least=1)
         check_sizes(dense or [], "generator: dense")
         check_word(norm, ("batch", "none"), "generator: norm")
+        check_word(upsampling, ("transposed", "nearest"), "generator: upsampling")
         if conditional:
             check_classes(num_classes, "generator")
         height, width = smallest_map(image_shape, len(channels), "generator")
@@ -68,6 +72,8 @@ class DCGANGenerator(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm2d(c) if batch else nn.Identity() for c in channels)
         self.deconvolutions = nn.ModuleList(
             ConvTranspose2d(c, d, 4, stride=2, padding=1, bias=bias or last)
+            if upsampling == "transposed"
+            else EnlargedConv2d(c, d, 4, bias=bias or last)
             for c, d, last in zip(
                 channels, [*channels[1:], image_shape[0]], [False] * (len(channels) - 1) + [True], strict=True
             )
@@ -92,6 +98,8 @@ class DCGANDiscriminator(nn.Module):
         dense: widths of hidden layers after the convolutions.
         norm: `none`, `batch` (on all layers but the first, as in DCGAN) or `spectral` (on all layers; Miyato et al.,
             2018).
+        downsampling: `stride`, by the strides of the convolutions, or `max_pool`: convolutions of stride 1, each with
+            2×2 max pooling.
         labels: how D reads labels. `none`: not at all. `concat`: as planes beside the image's channels (Mirza &
             Osindero, 2014). `projection`: by an inner product with the last features, which is added to the logit
             (Miyato & Koyama, 2018).
@@ -108,6 +116,7 @@ class DCGANDiscriminator(nn.Module):
         dense: list[int] | None = None,
         activation: Activation = "leaky_relu",
         norm: str = "none",
+        downsampling: str = "stride",
         dropout: float = 0.0,
         labels: str = "none",
         minibatch_stddev: bool = False,
@@ -115,6 +124,7 @@ class DCGANDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         check_word(norm, ("none", "batch", "spectral"), "discriminator: norm")
+        check_word(downsampling, ("stride", "max_pool"), "discriminator: downsampling")
         check_word(labels, LABELS, "discriminator: labels")
         check_sizes(channels, "discriminator: channels", at_least=1)
         check_sizes(dense or [], "discriminator: dense")
@@ -128,7 +138,10 @@ class DCGANDiscriminator(nn.Module):
         self.activation = resolve_activation(activation)
         self.dropout = Dropout(dropout, channels=True)
         self.convolutions = nn.ModuleList(
-            constrained(Conv2d(c, d, 4, stride=2, padding=1), norm)
+            constrained(
+                Conv2d(c, d, 4, stride=2, padding=1) if downsampling == "stride" else PooledConv2d(c, d, 4, pool=2),
+                norm,
+            )
             for c, d in zip([planes, *channels[:-1]], channels, strict=True)
         )
         self.norms = nn.ModuleList(

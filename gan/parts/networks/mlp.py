@@ -51,6 +51,7 @@ class MLPDiscriminator(nn.Module):
     Args:
         widths: numbers of units of the hidden layers.
         dropout: probability of dropping a hidden unit.
+        input_dropout: probability of dropping a pixel.
         norm: `none` or `spectral` (on all layers; Miyato et al., 2018).
         outputs: number of outputs of the last layer. The first is the logit; the others belong to an auxiliary head.
     """
@@ -63,11 +64,13 @@ class MLPDiscriminator(nn.Module):
         widths: list[int],
         activation: Activation = "relu",
         dropout: float = 0.0,
+        input_dropout: float = 0.0,
         norm: str = "none",
         outputs: int = 1,
     ) -> None:
         super().__init__()
         self.activation = resolve_activation(activation)
+        self.input_dropout = Dropout(input_dropout)
         self.dropout = Dropout(dropout)
         check_sizes(widths, "discriminator: widths")
         check_word(norm, ("none", "spectral"), "discriminator: norm")
@@ -78,7 +81,7 @@ class MLPDiscriminator(nn.Module):
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (N, outputs) of images (N, C, H, W). Dropout follows each hidden layer."""
         *layers, last = self.layers
-        hidden = images.flatten(1)  # (N, C, H, W) -> (N, C*H*W)
+        hidden = self.input_dropout(images.flatten(1))  # (N, C, H, W) -> (N, C*H*W)
         for layer in layers:
             hidden = self.dropout(self.activation(layer(hidden)))
         return last(hidden)

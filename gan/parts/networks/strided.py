@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from gan.base.errors import UserError
-from gan.parts.networks.convolutions import SameConv2d, SameConvTranspose2d
+from gan.parts.networks.convolutions import PooledConv2d, SameConv2d, SameConvTranspose2d
 from gan.parts.networks.dropout import Dropout
-from gan.parts.networks.layers import Activation, check_sizes, keras_batch_norm, output_range
+from gan.parts.networks.layers import Activation, check_sizes, check_word, keras_batch_norm, output_range
 from gan.parts.networks.layers import activation as resolve_activation
 
 NORMS = {"batch": 1, "batch_everywhere": 0, "none": sys.maxsize}  # number of the first convolution that is normalised
@@ -29,8 +29,12 @@ def _halved(size: int, times: int) -> list[int]:
 class StridedGenerator(nn.Module):
     """Latent -> dense -> 5×5 stride-2 transposed convolutions without biases -> images (N, C, H, W) in `output_range`.
 
-    Batch norm and the activation stand before every transposed convolution. `channels` are the numbers of channels of
-    the maps, smallest map first.
+    Batch norm and the activation stand before every transposed convolution.
+
+    Args:
+        channels: numbers of channels of the maps, smallest map first.
+        dense: widths of hidden layers before the projection, each with the activation. Text 000 has none.
+        norm: `batch` or `none`. With `none` the transposed convolutions have biases instead.
     """
 
     def __init__(
@@ -40,21 +44,27 @@ class StridedGenerator(nn.Module):
         num_classes: int,
         *,
         channels: list[int],
+        dense: list[int] | None = None,
         activation: Activation = "relu",
         output: str = "tanh",
+        norm: str = "batch",
     ) -> None:
         super().__init__()
         check_sizes(channels, "generator: channels", at_least=1)
+        check_sizes(dense or [], "generator: dense")
+        check_word(norm, ("batch", "none"), "generator: norm")
         colours, height, width = image_shape
+        sizes = [latent_dim, *(dense or [])]
         heights, widths = _halved(height, len(channels))[::-1], _halved(width, len(channels))[::-1]
         self.first_map = (channels[0], heights[0], widths[0])
         self.output_range = output_range(output)
         self.output = getattr(torch, output)
         self.activation = resolve_activation(activation)
-        self.project = nn.Linear(latent_dim, channels[0] * heights[0] * widths[0])
-        self.norms = nn.ModuleList(keras_batch_norm(c) for c in channels)
+        self.dense = nn.ModuleList(nn.Linear(m, n) for m, n in pairwise(sizes))
+        self.project = nn.Linear(sizes[-1], channels[0] * heights[0] * widths[0])
+        self.norms = nn.ModuleList(keras_batch_norm(c) if norm == "batch" else nn.Identity() for c in channels)
         self.deconvolutions = nn.ModuleList(
-            SameConvTranspose2d(c, d, 5, 2, size=size, bias=False)
+            SameConvTranspose2d(c, d, 5, 2, size=size, bias=norm == "none")
             for c, d, size in zip(
                 channels, [*channels[1:], colours], zip(heights[1:], widths[1:], strict=True), strict=True
             )
@@ -62,7 +72,10 @@ class StridedGenerator(nn.Module):
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N, C, H, W) from a latent (N, latent_dim)."""
-        hidden = self.project(latent).view(-1, *self.first_map)
+        hidden = latent
+        for layer in self.dense:
+            hidden = self.activation(layer(hidden))
+        hidden = self.project(hidden).view(-1, *self.first_map)
         for norm, deconvolution in zip(self.norms, self.deconvolutions, strict=True):
             hidden = deconvolution(self.activation(norm(hidden)))
         return self.output(hidden)
@@ -79,6 +92,8 @@ class StridedDiscriminator(nn.Module):
         strides: one stride for each convolution. None means 2 everywhere.
         padded: which convolutions (counted from 0) get a row of zeros below and a column of zeros to the right of their
             maps before batch norm. Text 002 does this by Keras' ZeroPadding2D(((0, 1), (0, 1))).
+        downsampling: `stride`, by the strides of the convolutions, or `max_pool`: convolutions of stride 1, each with
+            max pooling over as many pixels.
         norm: `batch` (after all convolutions but the first), `batch_everywhere` or `none`.
         momentum: how batch norm's moving statistics move; see `keras_batch_norm`.
         dropout: probability of dropping a number after the activation.
@@ -95,6 +110,7 @@ class StridedDiscriminator(nn.Module):
         kernel: int = 5,
         strides: list[int] | None = None,
         padded: list[int] | None = None,
+        downsampling: str = "stride",
         activation: Activation = "relu",
         norm: str = "batch",
         momentum: float | None = None,
@@ -109,14 +125,16 @@ class StridedDiscriminator(nn.Module):
         check_sizes([kernel, *strides], "discriminator: kernel and strides")
         if len(strides) != len(channels):
             raise UserError(f"discriminator: {len(channels)} channels need as many strides, got {strides}")
-        if norm not in NORMS:
-            raise UserError(f"discriminator: norm must be one of {', '.join(NORMS)}, got {norm!r}")
+        check_word(norm, NORMS, "discriminator: norm")
+        check_word(downsampling, ("stride", "max_pool"), "discriminator: downsampling")
         if any(not 0 <= number < len(channels) for number in padded or []):
             raise UserError(f"discriminator: padded must be numbers from 0 to {len(channels) - 1}, got {padded}")
         self.activation = resolve_activation(activation)
         self.dropout = Dropout(dropout)
         self.convolutions = nn.ModuleList(
             SameConv2d(c, d, kernel, stride=stride)
+            if downsampling == "stride"
+            else PooledConv2d(c, d, kernel, pool=stride)
             for c, d, stride in zip([image_shape[0], *channels[:-1]], channels, strides, strict=True)
         )
         self.pads = [int(number in (padded or [])) for number in range(len(channels))]

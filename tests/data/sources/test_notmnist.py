@@ -402,18 +402,19 @@ def test_options_make_other_protocols_and_the_plain_set_keeps_its_own(tmp_path):
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(encode_idx(LABELS))
     plain = get(tmp_path)
     assert plain.sha256 == hashlib.sha256(repr(sorted(plain.files.items())).encode()).hexdigest()
-    options = ({"polarity": "normalise"}, {"duplicates": "remove"}, {"polarity": "normalise", "duplicates": "remove"})
-    assert len({plain.sha256, *(get(tmp_path, **each).sha256 for each in options)}) == 4
+    polarity, duplicates = {"polarity": "normalise"}, {"duplicates": "remove"}
+    options = (polarity, duplicates, polarity | duplicates, {"inverted": 0.5}, {"inverted": 1.0})
+    assert len({plain.sha256, *(get(tmp_path, **each).sha256 for each in options)}) == 6
 
 
 def test_options_that_glyphs_lack(few_glyphs, tmp_path, capsys):
     """Refused where glyphs are asked for, said where they stand in."""
-    for options in ({"polarity": "normalise"}, {"duplicates": "remove"}):
+    for options in ({"polarity": "normalise"}, {"duplicates": "remove"}, {"inverted": 0.5}):
         for step in (NotMNIST(**options).prepare, functools.partial(NotMNIST(**options).load, split="hash")):
-            with pytest.raises(UserError, match=r"notmnist: polarity=.* leave both at keep with --data.source glyphs"):
+            with pytest.raises(UserError, match=r"notmnist: polarity=.* rendered letters lack these options"):
                 step(tmp_path, "glyphs")
     assert get(tmp_path, **options).name == "glyphs"
-    assert "Options polarity and duplicates do not apply." in unboxed(capsys.readouterr().err)
+    assert "Its options do not apply." in unboxed(capsys.readouterr().err)
 
 
 def test_the_split_is_fixed(tmp_path):
@@ -485,6 +486,29 @@ def test_polarity(tmp_path):
     bright_on_dark = [images.count((255 - letter).tobytes()) for images in pixels(normalised).values()]
     assert sorted(dark_on_bright) == [0, 0, 1]
     assert bright_on_dark == [2 * count for count in dark_on_bright]
+
+
+def test_a_share_of_the_letters_is_made_dark_on_bright(tmp_path):
+    letters = np.stack([framed(255, 0, 0.1 + 0.0005 * number) for number in range(600)])
+    letters[:, 5, 5] = np.arange(600) % 256  # all differ
+    letters[:, 6, 5] = np.arange(600) // 256
+    letters[0] = framed(0, 255, 0.3)  # dark on bright already
+    write_idx(tmp_path, letters, (np.arange(600) % 10).astype(np.uint8))
+    plain, some, whole = (get(tmp_path, inverted=share) for share in (0.0, 0.2, 1.0))
+    for part in ("train", "held_out", "test"):
+        before, after, every = (getattr(data, part).images for data in (plain, some, whole))
+        changed = (before != after).flatten(1).any(dim=1)
+        assert torch.equal(after[changed], 255 - before[changed])
+        already = (before != every).flatten(1).any(dim=1).logical_not()
+        assert int(already.sum()) == sum(image.numpy().tobytes() == letters[0].tobytes() for image in before)
+    changed = sum(
+        int((a.images != b.images).flatten(1).any(dim=1).sum())
+        for a, b in zip((plain.train, plain.held_out, plain.test), (some.train, some.held_out, some.test), strict=True)
+    )
+    assert 0.2 - 4 * 0.4 / 600**0.5 < changed / 600 < 0.2 + 4 * 0.4 / 600**0.5
+    assert (some.provenance["inverted"], some.provenance["made_inverted"]) == (1, 0.2)
+    with pytest.raises(UserError, match=r"notmnist: inverted must be a share from 0 to 1, got 2"):
+        NotMNIST(inverted=2)
 
 
 def test_arranging_in_chunks_is_the_same(monkeypatch):

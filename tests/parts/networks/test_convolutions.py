@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from gan.parts.networks.convolutions import Conv2d, ConvTranspose2d, SameConv2d, SameConvTranspose2d, UpsampledConv2d
+from gan.parts.networks.convolutions import (
+    Conv2d,
+    ConvTranspose2d,
+    EnlargedConv2d,
+    PooledConv2d,
+    SameConv2d,
+    SameConvTranspose2d,
+    UpsampledConv2d,
+)
 
 
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 2, 1), (5, 2, 2), (3, 1, 1), (5, 3, 0)])
@@ -40,6 +48,30 @@ def test_biases_are_added_once(size):
         with torch.no_grad():
             layer.bias += torch.tensor([1.0, -2.0])
         torch.testing.assert_close(layer(images) - without, torch.ones_like(without) * layer.bias.new([[[1]], [[-2]]]))
+
+
+@pytest.mark.parametrize(("size", "kernel", "pool"), [(28, 4, 2), (7, 5, 2), (3, 5, 2), (7, 3, 1), (8, 3, 3)])
+def test_a_pooled_convolution_has_the_sizes_of_a_strided_one(size, kernel, pool):
+    layer, strided = PooledConv2d(1, 3, kernel, pool), SameConv2d(1, 3, kernel, stride=pool)
+    images = torch.randn(2, 1, size, size)
+    maps = layer(images)
+    assert maps.shape == strided(images).shape
+    before, after = (kernel - 1) // 2, kernel // 2
+    whole = nn.functional.conv2d(nn.functional.pad(images, (before, after) * 2), layer.weight, layer.bias)
+    assert whole.shape[-2:] == (size, size)
+    expected = [
+        whole[..., i : i + pool, j : j + pool].amax((-2, -1))
+        for i in range(0, size, pool)
+        for j in range(0, size, pool)
+    ]
+    torch.testing.assert_close(maps.flatten(2), torch.stack(expected, dim=2))
+
+
+def test_an_enlarged_convolution_is_an_upsampling_and_a_convolution():
+    layer, images = EnlargedConv2d(3, 2, 4), torch.randn(2, 3, 5, 6)
+    doubled = images.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    plain = nn.functional.conv2d(nn.functional.pad(doubled, (1, 2, 1, 2)), layer.weight, layer.bias)
+    torch.testing.assert_close(layer(images), plain)
 
 
 def test_upsampled_convolution_is_an_upsampling_and_a_convolution():

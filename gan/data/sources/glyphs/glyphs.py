@@ -21,7 +21,7 @@ from gan.base.notes import box, say
 from gan.base.streams import stream
 from gan.data.sources.glyphs.fonts import Face, folder_faces, freetype_version, matplotlib_faces
 from gan.data.sources.notmnist.letters import LETTERS, SIDE
-from gan.data.split import LoadedData, Split
+from gan.data.split import LoadedData, Split, share_of_inverted
 
 PARTS = {  # of matplotlib's families: one foundry in one part
     "train": ("DejaVu Sans", "DejaVu Sans Mono", "DejaVu Serif"),
@@ -55,10 +55,8 @@ class Glyphs:
     paths = ("fonts",)  # see Dataset
 
     def __init__(self, *, fonts: str | None = None, inverted: float = 0.0) -> None:
-        if not 0 <= inverted <= 1:
-            raise UserError(f"glyphs: inverted must be a share from 0 to 1, got {inverted}; give --data.inverted=0.5")
         self.fonts = None if fonts is None else Path(fonts).expanduser()
-        self.inverted = float(inverted)
+        self.inverted = share_of_inverted(inverted, self.name)
 
     def prepare(self, root: Path, source: str) -> None:
         """Nothing is downloaded."""

@@ -31,7 +31,7 @@ from gan.data.sources.notmnist.cache import cached
 from gan.data.sources.notmnist.folder import is_letter_folder, list_letters, read_folder
 from gan.data.sources.notmnist.letters import LETTERS, SIDE, Gathering, Letters
 from gan.data.sources.notmnist.split import arrange
-from gan.data.split import LoadedData, Split, split_in_order
+from gan.data.split import LoadedData, Split, share_of_inverted, split_in_order
 
 ARCHIVES = {  # name -> md5
     # Both as in github.com/pengxiang-wang/continual-learning-arena, clarena/cl_datasets/original/notmnist.py; other
@@ -58,6 +58,7 @@ class NotMNIST:
     Args:
         polarity: "keep" leaves inverted images, "normalise" makes them bright on dark.
         duplicates: "remove" keeps one of those with the same pixels, that of the first letter of the alphabet.
+        inverted: share of the images, 0 to 1, that are made black on white. Their pixels decide which ones.
     """
 
     name = "notmnist"
@@ -73,8 +74,9 @@ class NotMNIST:
         *,
         polarity: Literal["keep", "normalise"] = "keep",
         duplicates: Literal["keep", "remove"] = "keep",
+        inverted: float = 0.0,
     ) -> None:
-        self.polarity, self.duplicates = polarity, duplicates
+        self.polarity, self.duplicates, self.inverted = polarity, duplicates, share_of_inverted(inverted, self.name)
         self.download_failure = "no download was tried"
 
     def prepare(self, root: Path, source: str) -> None:
@@ -114,12 +116,14 @@ class NotMNIST:
         if found is None:
             raise UserError(_nothing_found(root, source))
         letters = read(*found, root)
-        arranged = arrange(letters, normalise=self.polarity == "normalise", unique=self.duplicates == "remove")
+        normalise, unique = self.polarity == "normalise", self.duplicates == "remove"
+        arranged = arrange(letters, normalise=normalise, unique=unique, inverted_share=self.inverted)
         if not all(arranged.counts.values()):
             counts = ", ".join(f"{part} {count}" for part, count in arranged.counts.items())
             raise UserError(f"{found[1]}: too few images: {counts}, each part needs one; is the set complete?")
         options = {"polarity": self.polarity, "duplicates": self.duplicates}
         processing = {option: value for option, value in options.items() if value != "keep"}
+        processing |= {"inverted": str(self.inverted)} if self.inverted else {}
         images, labels = torch.from_numpy(arranged.images)[:, None], torch.from_numpy(arranged.labels).long()
         return LoadedData(
             self.name,
@@ -135,6 +139,7 @@ class NotMNIST:
                 "unreadable": letters.unreadable,
                 "polarity": self.polarity,
                 "inverted": arranged.inverted,
+                "made_inverted": self.inverted,
                 "duplicates": {
                     "mode": self.duplicates,
                     "images": arranged.repeated,
@@ -144,10 +149,10 @@ class NotMNIST:
         )
 
     def _refuse_glyphs_options(self) -> None:
-        if (self.polarity, self.duplicates) != ("keep", "keep"):
+        if (self.polarity, self.duplicates, self.inverted) != ("keep", "keep", 0):
+            given = f"polarity={self.polarity}, duplicates={self.duplicates} and inverted={self.inverted}"
             raise UserError(
-                f"notmnist: polarity={self.polarity} and duplicates={self.duplicates}: rendered letters have neither "
-                "option; leave both at keep with --data.source glyphs, or use another source"
+                f"notmnist: {given}: rendered letters lack these options; leave them away, or --data.source"
             )
 
     def _glyphs(self, root: Path, source: str, split: str) -> LoadedData:
@@ -289,7 +294,7 @@ def _glyphs_warning(counts: dict[str, int], root: Path, failure: str) -> list[st
         f"WARNING: THIS IS NOT notMNIST but the data set glyphs, letters A to J rendered here from {fonts} fonts: "
         f"{counts['train']:,} to train on, {counts['held_out']:,} held out, {counts['test']:,} to test.",
         f"Why: no idx files, folders A to J or archives of notMNIST in {root}; {failure}.",
-        "Numbers from this run are stamped `data_set: glyphs` and do not compare with those of notMNIST. Options "
-        "polarity and duplicates do not apply.",
+        "Numbers from this run are stamped `data_set: glyphs` and do not compare with those of notMNIST. Its options "
+        "do not apply.",
         f"For the real set, put {DOWNLOADED} into a folder DIR and pass --data.root DIR.",
     ]

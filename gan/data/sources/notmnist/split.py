@@ -27,7 +27,7 @@ class Arranged:
     repeated_otherwise: int  # of these, the ones with another label than the first of their kind
 
 
-def arrange(letters: Letters, *, normalise: bool, unique: bool) -> Arranged:
+def arrange(letters: Letters, *, normalise: bool, unique: bool, inverted_share: float = 0.0) -> Arranged:
     """Sort letters into parts, in an order that depends on their pixels and labels only.
 
     The first 8 bytes of an image's digest, modulo 10, decide: 0 is test, 1 is held out, the rest is train. An image and
@@ -39,6 +39,7 @@ def arrange(letters: Letters, *, normalise: bool, unique: bool) -> Arranged:
         letters: what was read.
         normalise: make inverted letters bright on dark.
         unique: keep only the first of those with the same pixels, that with the lowest label.
+        inverted_share: which share of them, at random by the second 8 bytes of the digest, is then dark on bright.
     """
     inverted = is_inverted(letters.images)
     own, negative = _digests(letters.images)  # (N, 4) each
@@ -55,8 +56,10 @@ def arrange(letters: Letters, *, normalise: bool, unique: bool) -> Arranged:
     if unique:
         order = order[first]
     images = letters.images[order]  # copied
-    if normalise:
-        images[inverted[order]] = 255 - images[inverted[order]]
+    dark = inverted[order]  # dark on bright
+    wanted = lesser[order, 1] < inverted_share * 2.0**64
+    turned = np.where(wanted, ~dark, dark & normalise)
+    images[turned] = 255 - images[turned]
     counts = np.bincount(part[order], minlength=len(PARTS)).tolist()
     return Arranged(
         images,

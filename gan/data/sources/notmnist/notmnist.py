@@ -121,9 +121,8 @@ class NotMNIST:
         if not all(arranged.counts.values()):
             counts = ", ".join(f"{part} {count}" for part, count in arranged.counts.items())
             raise UserError(f"{found[1]}: too few images: {counts}, each part needs one; is the set complete?")
-        options = {"polarity": self.polarity, "duplicates": self.duplicates}
-        processing = {option: value for option, value in options.items() if value != "keep"}
-        processing |= {"inverted": str(self.inverted)} if self.inverted else {}
+        options = {"polarity": self.polarity, "duplicates": self.duplicates, "inverted": str(self.inverted)}
+        processing = {option: value for option, value in options.items() if value not in ("keep", "0.0")}
         images, labels = torch.from_numpy(arranged.images)[:, None], torch.from_numpy(arranged.labels).long()
         return LoadedData(
             self.name,

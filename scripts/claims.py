@@ -66,7 +66,7 @@ def _found(place: Path) -> list[Block]:
             ratio = cells["ratio to the baseline"]
             rows.append([arm, found.baseline, cells["n"], cells["typical score"], base, ratio, verdict(line, found)])
         protocol = found.protocol["protocol"] if found.protocol else "none"
-        budget = f"{found.manifest.steps:,} generator updates, seeds {', '.join(map(str, found.manifest.seeds))}"
+        budget = f"{found.manifest.length}, seeds {', '.join(map(str, found.manifest.seeds))}"
         return [
             Table(COLUMNS, rows),
             Text(f"Score: {score_words(found.manifest)}. Budget: {budget}. Protocol: {protocol}."),

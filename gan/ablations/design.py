@@ -11,6 +11,7 @@ from gan.runs.directory import write_text
 from gan.runs.yaml_files import Lines, to_yaml
 
 FILE = "manifest.yaml"  # the resolved manifest, in the directory of its sweep
+UNITS = ("updates", "images")
 KEEP = ("generator", "all", "none")  # checkpoints of a finished run; the first is the default
 
 
@@ -51,8 +52,9 @@ class Manifest:
     arms: dict[str, Arm]
     baseline: str  # the name of an arm
     seeds: tuple[int, ...]
-    budgets: dict[str, int]  # name -> generator updates; it has a `full` one
-    steps: int  # generator updates of this sweep's runs: one of the budgets, or a number that was given
+    budgets: dict[str, int]  # name -> length of a run; it has a `full` one
+    steps: int  # the length of this sweep's runs: one of the budgets, or a number that was given
+    budget_in: str = UNITS[0]  # what lengths count: generator updates, or the real images that D sees
     claim: str | None = None
     source: str | None = None
     score: str | dict[str, Any] = "final"  # or `best`, {mean_of_last: K}, {scalar: TAG, where: {TAG: [LOW, HIGH]}}
@@ -67,6 +69,11 @@ class Manifest:
         config = self.base.get("config", ())
         return (config,) if isinstance(config, str) else tuple(config)
 
+    @property
+    def length(self) -> str:
+        """The length of a run in words: `20,000 generator updates`."""
+        return f"{self.steps:,} {'generator updates' if self.budget_in == 'updates' else 'real images'}"
+
     def to_tree(self) -> dict[str, Any]:
         """Return the resolved manifest as plain values, which `read_manifest` reads as the same manifest."""
         arms = {
@@ -76,7 +83,8 @@ class Manifest:
         rules = {name: {"expect": rule.expect, "margin": rule.margin} for name, rule in self.rules.items()}
         tree: dict[str, Any] = {"name": self.name, "question": self.question, "claim": self.claim}
         tree |= {"source": self.source, "base": self.base, "baseline": self.baseline, "arms": arms}
-        tree |= {"seeds": list(self.seeds), "budgets": self.budgets, "steps": self.steps, "score": self.score}
+        tree |= {"seeds": list(self.seeds), "budgets": self.budgets, "steps": self.steps}
+        tree |= {"budget_in": self.budget_in, "score": self.score}
         tree |= {"failure": self.failure, "rules": rules, "keep": self.keep}
         return {key: value for key, value in tree.items() if value not in (None, {})}
 

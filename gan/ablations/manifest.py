@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gan.ablations.arms import arm_trees, checked_grid
-from gan.ablations.design import FILE, KEEP, Arm, Manifest, Origin
+from gan.ablations.design import FILE, KEEP, UNITS, Arm, Manifest, Origin
 from gan.ablations.verdict import EXPECTATIONS, Rule
 from gan.base.choices import is_number, nearest
 from gan.base.errors import UserError, whole
@@ -29,7 +29,7 @@ MOST_ARMS, MOST_SEEDS = 10_000, 10_000
 
 KNOWN = (
     *("name", "question", "claim", "source", "base", "baseline", "arms", "grid", "random", "seeds", "budgets"),
-    *("steps", "score", "failure", "rules", "keep"),
+    *("steps", "budget_in", "score", "failure", "rules", "keep"),
 )
 
 
@@ -75,9 +75,12 @@ class _Reader:
             raise self.error(("baseline",), f"{baseline!r} is no arm; {nearest(baseline, arms)}")
         budgets = self.mapping("budgets")
         if "full" not in budgets:
-            raise self.error(("budgets",), "budgets needs full: the generator updates of a run")
+            raise self.error(("budgets",), "budgets needs full: the length of a run")
         for key, value in budgets.items():
             self.checked(("budgets", key), whole, value, f"budgets.{key}", 1)
+        unit = tree.get("budget_in", UNITS[0])
+        if unit not in UNITS:
+            raise self.error(("budget_in",), f"budget_in must be one of {', '.join(UNITS)}, got {unit!r}")
         texts = {key: self.text(key) for key in ("question", "claim", "source")}
         keep = tree.get("keep", KEEP[0])
         if keep not in KEEP:
@@ -93,6 +96,7 @@ class _Reader:
             seeds=self.seeds(),
             budgets=budgets,
             steps=self.checked(("steps",), whole, tree.get("steps", budgets["full"]), "steps", 1),
+            budget_in=unit,
             score=self.score(),
             failure=self.failure(),
             rules=self.rules(arms, baseline),
@@ -153,10 +157,14 @@ class _Reader:
 
     def failure(self) -> dict[str, float]:
         failure = self.mapping("failure")
-        self.known(("failure",), failure, ("fid_above",))
+        self.known(("failure",), failure, ("fid_above", "class_share_below"))
         for key, value in failure.items():
             if not is_number(value) or value <= 0:
                 raise self.error(("failure", key), f"failure.{key} must be a positive number, got {value!r}")
+        if "class_share_below" in failure and self.score() != "final":
+            raise self.error(
+                ("failure", "class_share_below"), "class_share_below is of the report: it needs score final"
+            )
         return failure
 
     def rules(self, arms: Mapping[str, Arm], baseline: str) -> dict[str, Rule]:

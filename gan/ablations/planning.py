@@ -91,15 +91,16 @@ def tasks_of(manifest: Manifest, place: Path, packed: bool = False, allow_import
     return [_task(manifest, place, point, s, tuple(allow_import)) for s in _seeds(manifest, packed) for point in own]
 
 
-def given_of(manifest: Manifest, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `gan.fit` beside `config`, but for seed and place."""
+def given_of(manifest: Manifest, overrides: Mapping[str, Any], updates: int | None = None) -> dict[str, Any]:
+    """Return the arguments of `gan.fit` beside `config`, but for seed and place. `updates`: None for the manifest's."""
+    updates = manifest.steps if updates is None else updates
     tree = {key: value for key, value in manifest.base.items() if key != "config"}
     given = canonical(tree, "base")
     for key, value in overrides.items():
         given = laid_over(given, canonical(_nested(key, value), ""))
-    given = laid_over(given, {"trainer": {"max_steps": manifest.steps}})
+    given = laid_over(given, {"trainer": {"max_steps": updates}})
     if manifest.keep == "generator":
-        kept = {*(given.get("checkpoints", {}).get("milestones") or ()), manifest.steps}
+        kept = {*(given.get("checkpoints", {}).get("milestones") or ()), updates}
         given = laid_over(given, {"checkpoints": {"milestones": sorted(kept)}})
     return given
 
@@ -136,7 +137,13 @@ def _error_of(manifest: Manifest, overrides: Mapping[str, Any], builder: Any) ->
 def _built(manifest: Manifest, overrides: Mapping[str, Any], builder: Any) -> tuple[dict[str, Any], str]:
     where = manifest.origin.file
     sources = parts(manifest.configs, {})[:-1]
-    return builder.built([*sources, Part(where, given_of(manifest, overrides), name=manifest.name)])
+    tree, images = builder.built([*sources, Part(where, given_of(manifest, overrides), name=manifest.name)])
+    if manifest.budget_in == "images":
+        recipe = tree["model"]["init_args"]["recipe"]
+        updates = max(1, manifest.steps // (recipe["batch_size"] * recipe["d_steps"]))
+        given = given_of(manifest, overrides, updates)
+        tree, images = builder.built([*sources, Part(where, given, name=manifest.name)])
+    return tree, images
 
 
 def _bare(manifest: Manifest, error: UserError) -> str:
@@ -169,14 +176,15 @@ def _refuse_equal(manifest: Manifest, points: Sequence[_Point]) -> None:
 def _refuse_no_score(manifest: Manifest, point: _Point) -> None:
     """Raise UserError for an arm whose runs will not be measured where the manifest reads their score."""
     step, every = manifest.arms[point.arm].step, point.tree["evaluation"]["every_n_steps"]
-    if step is not None and (step > manifest.steps or not every or step % every):
-        where = f"of at most {manifest.steps}, of evaluation.every_n_steps {every}" if every else "evaluation is off"
+    updates = point.tree["trainer"]["max_steps"]
+    if step is not None and (step > updates or not every or step % every):
+        where = f"of at most {updates}, of evaluation.every_n_steps {every}" if every else "evaluation is off"
         raise manifest.origin.error(
             ("arms", point.arm, "step"),
             f"arm {point.arm!r}: at step {step} nothing is measured; give a multiple, {where}",
         )
     last = manifest.score.get("mean_of_last", 0) if isinstance(manifest.score, dict) else 0
-    if last > (manifest.steps // every if every else 0):
+    if last > (updates // every if every else 0):
         raise manifest.origin.error(("score",), f"score: arm {point.arm!r} has fewer than {last} measurements")
 
 
@@ -199,7 +207,7 @@ def _task(
     content = {**{key: value for key, value in point.tree.items() if key not in NOT_CONTENT}, "data": data}
     content |= {"images": point.images, "keep": manifest.keep, "seed_everything": seeds}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
-    given = {**given_of(manifest, point.overrides), "seed_everything": seeds[0]}
+    given = {**given_of(manifest, point.overrides, point.tree["trainer"]["max_steps"]), "seed_everything": seeds[0]}
     if len(seeds) > 1:
         directory, given["copies"] = directory.parent, len(seeds)
     return Task(

@@ -10,9 +10,11 @@ FAILED = ("failed", "diverged")
 
 
 def score_of(run: Run, manifest: Manifest, arm: Arm | None = None) -> float:
-    """Return what `measured` does; infinity, which is a failure, if it is above the manifest's bound."""
-    score = measured(run, manifest, arm)
-    return math.inf if score > manifest.failure.get("fid_above", math.inf) else score
+    """Return what `measured` does; infinity, which is a failure, if the manifest's bounds say so."""
+    score, bounds = measured(run, manifest, arm), manifest.failure
+    rarest = (run.report or {}).get("min_class_share")
+    missing = rarest is not None and rarest < bounds.get("class_share_below", 0)
+    return math.inf if missing or score > bounds.get("fid_above", math.inf) else score
 
 
 def measured(run: Run, manifest: Manifest, arm: Arm | None = None) -> float:

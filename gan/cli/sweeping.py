@@ -200,7 +200,7 @@ def _say(manifest: Manifest, place: Path, tasks: Sequence[Any]) -> None:
 
     n, arms = len(manifest.seeds), max(1, len(manifest.rules) or len(manifest.arms) - 1)
     effects = {sigma: smallest_effect(n, sigma, arms) for sigma in SIGMAS}
-    print(f"sweep     {place}: {len(manifest.arms)} arms, {n} seeds, {len(tasks)} runs of {manifest.steps:,} steps")
+    print(f"sweep     {place}: {len(manifest.arms)} arms, {n} seeds, {len(tasks)} runs of {manifest.length}")
     print(f"question  {manifest.question}")
     print(
         "shows     with a power of 80 %, ratios of scores from "

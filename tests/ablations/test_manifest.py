@@ -70,6 +70,8 @@ def test_a_resolved_manifest_reads_as_the_same(name, tmp_path):
         ("seeds: 1-3\n", "", ": lacks seeds"),
         ("full: 20_000", "full: many", ":9: budgets.full must be a whole number"),
         ("full: 20_000, ", "", ":9: budgets needs full"),
+        ("failure:", "budget_in: epochs\nfailure:", ":10: budget_in must be one of updates, images, got 'epochs'"),
+        ("fid_above: 100}", "class_share_below: 0.1}\nscore: best", ":10: class_share_below is of the report"),
         ("fid_above: 100", "fid_above: -1", ":10: failure.fid_above must be a positive number"),
         ("  uniform: higher", "  unifrm: higher", ":12: rules: 'unifrm' is no arm beside the baseline"),
         ("expect: alike", "expect: same", ":13: rules.minimax must be lower, higher, alike"),

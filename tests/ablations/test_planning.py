@@ -101,6 +101,17 @@ def test_a_score_that_no_run_will_have_is_refused(every, change, says, tmp_path)
         tasks_of(tiny_manifest(base=base, **change), tmp_path / "tiny")
 
 
+def test_runs_of_as_many_images_have_as_many_updates_as_their_batches_ask_for(tmp_path):
+    arms = {"whole": {}, "halves": {"batch_size": 4}, "critic": {"d_steps": 3}}
+    base = {**BASE, "model": {**BASE["model"], "recipe": {**BASE["model"]["recipe"], "batch_size": 8, "d_steps": 1}}}
+    length = {"budget_in": "images", "budgets": {"full": 100}}
+    manifest = tiny_manifest(arms=arms, base=base, **length, seeds=[1], keep="generator")
+    found = tasks_of(manifest, tmp_path / "tiny")
+    assert {task.arm: task.steps for task in found} == {"whole": 12, "halves": 25, "critic": 4}
+    assert all(task.tree["trainer"]["max_steps"] == task.steps for task in found)
+    assert all(task.given["checkpoints"]["milestones"] == [task.steps] for task in found)
+
+
 def test_packed_seeds_are_one_task(tmp_path):
     found = tasks_of(tiny_manifest(), tmp_path / "tiny", packed=True)
     assert [(task.name, task.seeds) for task in found] == [("normal", (1, 2)), ("uniform", (1, 2))]

@@ -15,7 +15,7 @@ LETTERS = ("upsampling_dcgan",)
 @pytest.mark.parametrize("name", sorted(shipped_manifests()))
 def test_its_arms_are_built(name, tmp_path):
     manifest = read_manifest(name)
-    letters = manifest.base["config"] in LETTERS
+    letters = manifest.base.get("config") in LETTERS
     base = {**manifest.base, "data": {"name": "glyphs"} if letters else {"source": "embedded"}}  # without files
     arms = list(manifest.arms.values())
     runs = arms if arms[0].step is None else arms[:1]  # arms that differ in their steps are the same runs

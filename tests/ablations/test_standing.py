@@ -74,6 +74,17 @@ def test_scores(score, value, tmp_path):
     assert measured(run, bounded) == pytest.approx(value, nan_ok=True)
 
 
+def test_a_run_fails_by_a_class_that_is_nearly_missing(tmp_path):
+    rows = [
+        {"role": role, "step": 6, "fid": 12.0, "min_class_share": share}
+        for role, share in (("selection", 0.0), ("report", 0.05))
+    ]
+    run = write_run(tmp_path)
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert score_of(run, tiny_manifest(failure={"class_share_below": 0.05})) == 12
+    assert score_of(run, tiny_manifest(failure={"class_share_below": 0.051})) == math.inf
+
+
 @pytest.mark.parametrize(
     ("state", "rows", "value"),
     [

@@ -33,8 +33,9 @@ def contents(
     claims = {"Claim": manifest.claim, "Source": manifest.source}
     blocks += [Text(f"{name}: {value}") for name, value in claims.items() if value]
     blocks.append(Text(_standing(found)))
-    bound = manifest.failure.get("fid_above")
-    failure = "it crashed or diverged" + (f", or its FID is above {bound:g}" if bound else "")
+    bounds = {"its FID is above": "fid_above", "a class has a share of its samples below": "class_share_below"}
+    reasons = [f"{words} {manifest.failure[key]:g}" for words, key in bounds.items() if key in manifest.failure]
+    failure = ", or ".join(["it crashed or diverged", *reasons])
     blocks.append(Text(f"Score: {score_words(manifest)}; smaller is better. A run failed if {failure}."))
     how = HOW + (f" {COMPARED.format(paired=_pairing(lines))}" if len(lines) > 1 else "")
     blocks += [table, Text(how), *map(Text, found.notes), *pictures]

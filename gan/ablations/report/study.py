@@ -35,7 +35,7 @@ class Group:
     planned: int  # runs that the manifest asks for; without a manifest those that there are
     changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)  # key -> the baseline's value, the arm's
     failures: Mapping[Key, str] = field(default_factory=dict)  # of which the sweep says so: killed, or never begun
-    above: Mapping[Key, float] = field(default_factory=dict)  # what failed by it: scores above the manifest's bound
+    above: Mapping[Key, float] = field(default_factory=dict)  # scores of those that failed by the manifest's bounds
 
     @property
     def values(self) -> list[float]:

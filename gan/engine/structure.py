@@ -1,11 +1,13 @@
 """What a checkpoint must hold so that a run can go on from it. It is checked before anything is built or changed."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from gan.base.errors import UserError
+from gan.base.errors import UserError, usable
 from gan.engine.formats import recorded_format, upgraded_state
 from gan.engine.saving import KEY
 
@@ -60,27 +62,55 @@ def check_structure(content: Mapping[str, Any], where: str) -> None:
 
 
 def check_optimizers(content: Mapping[str, Any], optimizers: list[torch.optim.Optimizer], where: str) -> None:
-    """Raise UserError if the optimizers' states are not of the weights that the optimizers have."""
+    """Raise UserError if the optimizers' states are not of the weights that the optimizers have, or allow no step.
+
+    The optimizers do steps without a gradient, so that they are of no use afterwards. The weights stay.
+    """
     for index, (state, optimizer) in enumerate(zip(content["optimizer_states"], optimizers, strict=True)):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        values = state.get("state")
-        fits = (
-            isinstance(values, Mapping)
-            and len(values) in (0, len(weights))
-            and all(
-                isinstance(place, int)
-                and 0 <= place < len(weights)
-                and isinstance(own, Mapping)
-                and all(
-                    v.ndim == 0 or v.shape == weights[place].shape for v in own.values() if isinstance(v, torch.Tensor)
-                )
-                for place, own in values.items()
-            )
-        )
         groups, fresh = state.get("param_groups"), optimizer.state_dict()["param_groups"]
+        _step(optimizer, weights)
+        values, stepped = state.get("state"), optimizer.state_dict()["state"]
+        fits = isinstance(values, Mapping) and len(values) in (0, len(weights))
+        fits = fits and all(
+            isinstance(place, int)
+            and 0 <= place < len(weights)
+            and isinstance(own, Mapping)
+            and all(_entry_fits(value, stepped.get(place, {}).get(key), weights[place]) for key, value in own.items())
+            for place, own in values.items()
+        )
         fits = fits and isinstance(groups, list) and len(groups) == len(fresh) and all(map(_group_fits, groups, fresh))
         if not fits:
             raise UserError(f"{where}: optimizer_states[{index}] does not fit the recipe's networks; restore the file")
+        with usable(f"{where}: damaged: optimizer_states[{index}]"):
+            optimizer.load_state_dict(deepcopy(dict(state)))
+            _step(optimizer, weights)
+
+
+def _entry_fits(value: Any, fresh: Any, weight: Tensor) -> bool:
+    """Whether a value of an optimizer's state is of the kind that the state after a step has, `fresh`.
+
+    Fused optimizers trust the shapes and the memory of tensors: what fails here could end the process. A state has no
+    `fresh` value where a schedule brings it later; it is then as large as the weight.
+    """
+    if not isinstance(value, Tensor):
+        return value is None or (isinstance(value, int | float) and not isinstance(fresh, Tensor))
+    like = fresh if isinstance(fresh, Tensor) else weight
+    alike = value.dtype == like.dtype or (value.is_floating_point() and like.is_floating_point())
+    whole = value.layout == torch.strided and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
+    return alike and whole and value.shape == like.shape
+
+
+def _step(optimizer: torch.optim.Optimizer, weights: list[Tensor]) -> None:
+    """Do a step without a gradient, and set the weights back."""
+    before = [weight.detach().clone() for weight in weights]
+    for weight in weights:
+        weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    with torch.no_grad():
+        for weight, own in zip(weights, before, strict=True):
+            weight.copy_(own)
+            weight.grad = None
 
 
 def check_loops(content: Mapping[str, Any], fresh: Mapping[str, Any], where: str) -> None:

@@ -1,5 +1,7 @@
 """A checkpoint is looked at before anything is built: whatever a going on needs is there."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from support import same, tiny, train, weights
@@ -17,6 +19,25 @@ def test_states_of_other_weights_are_refused():
     states["optimizer_states"][1]["state"][0]["momentum_buffer"] = torch.zeros(3)
     with pytest.raises(UserError, match=r"x\.ckpt: optimizer_states\[1\] does not fit"):
         check_optimizers(states, trainer.optimizers, "x.ckpt")
+
+
+@pytest.mark.parametrize(
+    "junk", [{"a": None}, [1.0], "text", torch.zeros((), dtype=torch.bool), torch.zeros(9)], ids=str
+)
+@pytest.mark.parametrize(("variant", "key"), [("MLPGAN", "momentum_buffer"), ("DCGAN", "exp_avg"), ("DCGAN", "step")])
+def test_states_that_allow_no_step_are_refused_and_no_weight_is_moved(variant, key, junk):
+    module = tiny(variant)
+    trainer = train(module, 2)
+    before = weights(module)
+    states = {"optimizer_states": [optimizer.state_dict() for optimizer in trainer.optimizers]}
+    kept = deepcopy(states)
+    check_optimizers(states, module.configure_optimizers()[0], "x.ckpt")
+    assert same(before, weights(module))
+    for now, then in zip(states["optimizer_states"], kept["optimizer_states"], strict=True):
+        assert all(torch.equal(now["state"][0][name], then["state"][0][name]) for name in then["state"][0])
+    states["optimizer_states"][1]["state"][0][key] = junk
+    with pytest.raises(UserError, match=r"x\.ckpt: .*optimizer_states\[1\]"):
+        check_optimizers(states, module.configure_optimizers()[0], "x.ckpt")
 
 
 def test_a_schedule_may_start_an_average_at_0():

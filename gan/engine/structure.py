@@ -13,6 +13,7 @@ from gan.engine.saving import KEY
 
 COUNT = "a whole number of at least 0"
 TENSORS = "a list of tensors"
+NUMBER, NUMBERS = "a number", "a mapping of numbers"
 PROGRESS = {"total": {"ready": COUNT, "completed": COUNT}, "current": {"ready": COUNT, "completed": COUNT}}
 STATE = {  # the key `adversarial`, in today's format
     "variant": "a text",
@@ -27,6 +28,14 @@ STATE = {  # the key `adversarial`, in today's format
 FORMAT_1 = {
     **{"variant": "a text", "run_seed": COUNT, "images_seen": COUNT, "discriminator_updates": COUNT, "turn": COUNT},
     **{"one_sided": COUNT, "latent": f"{TENSORS}, or null", "noise": TENSORS, "random": TENSORS},
+}
+CALLBACKS = {  # of these callbacks, by the name of their state; not every checkpoint has one of each
+    "Checkpoints": {"best_fid": NUMBER},
+    "Recording": {"data": "a mapping"},
+    "Scalars": {
+        **{"sums": "a mapping of scalars", "counts": NUMBERS, "last_update": NUMBERS},
+        **{"start_step": COUNT, "start_images": COUNT, "seconds": NUMBER},
+    },
 }
 WHOLE = {
     "global_step": COUNT,
@@ -50,6 +59,11 @@ def check_structure(content: Mapping[str, Any], where: str) -> None:
     """Raise UserError, which names the key, for a checkpoint that lacks what going on needs."""
     number = recorded_format(content.get(KEY) or {}, where)
     _check(content, {**WHOLE, KEY: FORMAT_1 if number == 1 else STATE}, where, "")
+    callbacks = {name: schema for name, schema in CALLBACKS.items() if name in content["callbacks"]}
+    _check(content["callbacks"], callbacks, where, "callbacks.")
+    scalars = content["callbacks"].get("Scalars", {"sums": {}})
+    if any(scalars["counts"].get(tag, 0) < 1 for tag in scalars["sums"]):
+        raise UserError(f"{where}: damaged: callbacks.Scalars has sums without counts; give a sound checkpoint")
     step = content["global_step"]
     done = content["loops"]["fit_loop"]["epoch_loop.manual_optimization.optim_step_progress"]["total"]["completed"]
     if done != step:
@@ -163,6 +177,12 @@ def _is(value: Any, words: str) -> bool:
         return isinstance(value, str)
     if words == "a list of two mappings":
         return isinstance(value, list) and len(value) == 2 and all(isinstance(item, Mapping) for item in value)
+    if words == NUMBER:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if words == NUMBERS:
+        return isinstance(value, Mapping) and all(isinstance(k, str) and _is(v, NUMBER) for k, v in value.items())
+    if words == "a mapping of scalars":
+        return _is(value, "a mapping of tensors") and all(v.ndim == 0 and v.is_floating_point() for v in value.values())
     if words == "a mapping of tensors":
         return isinstance(value, Mapping) and all(
             isinstance(key, str) and isinstance(item, torch.Tensor) for key, item in value.items()

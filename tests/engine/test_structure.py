@@ -4,10 +4,12 @@ from copy import deepcopy
 
 import pytest
 import torch
+from fuzz_support import REMOVED, with_alterations
+from run_support import QUIET, TINY, checkpoint, gan
 from support import same, tiny, train, weights
 
 from gan.base.errors import UserError
-from gan.engine.structure import check_optimizers
+from gan.engine.structure import CALLBACKS, check_optimizers, check_structure
 from gan.variants.mlp_gan import MLPGAN
 
 
@@ -38,6 +40,24 @@ def test_states_that_allow_no_step_are_refused_and_no_weight_is_moved(variant, k
     states["optimizer_states"][1]["state"][0][key] = junk
     with pytest.raises(UserError, match=r"x\.ckpt: .*optimizer_states\[1\]"):
         check_optimizers(states, module.configure_optimizers()[0], "x.ckpt")
+
+
+def test_a_checkpoint_whose_callbacks_lack_a_key_or_have_junk_is_refused(tmp_path):
+    run = tmp_path / "run"
+    words = (*TINY["MLPGAN"], *QUIET[:2], "--trainer.max_steps=3", "--scalars.every_n_steps=2", f"--run={run}")
+    assert gan("fit", *words) == 0
+    sound = checkpoint(run)
+    check_structure(sound, "x.ckpt")
+    keys = [("Checkpoints", "best_fid"), ("Recording", "data"), *(("Scalars", key) for key in CALLBACKS["Scalars"])]
+    cases = [(path, change) for path in keys for change in (REMOVED, "junk", [torch.zeros(2)])]
+    tag = next(iter(sound["callbacks"]["Scalars"]["sums"]))
+    cases += [(("Scalars", "sums", tag), change) for change in ("junk", torch.zeros(2), torch.zeros((), dtype=int))]
+    cases += [(("Scalars", "counts", tag), change) for change in (REMOVED, "junk", 0)]
+    cases += [((name,), "junk") for name in CALLBACKS]
+    for path, change in cases:
+        content = with_alterations(sound, [(("callbacks", *path), change)])
+        with pytest.raises(UserError, match=r"x\.ckpt: damaged: .*callbacks\."):
+            check_structure(content, "x.ckpt")
 
 
 def test_a_schedule_may_start_an_average_at_0():

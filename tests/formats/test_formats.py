@@ -103,6 +103,13 @@ def test_the_table_names_every_parameter_that_had_a_default():
     assert completed_recipe(read_run(PLACE / "averaged").recipe)["augmentations"] == {"translation": {"ratio": 0.125}}
 
 
+@pytest.mark.parametrize("number", [torch.zeros(0), torch.zeros(30, 30), [2], 2.5])
+def test_a_format_is_a_whole_number(number):
+    with pytest.raises(UserError, match="this version of gan reads 1 to 2") as error:
+        recorded_format({"format": number}, "x.ckpt")
+    assert len(str(error.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize("number", [0, 3, "2", None])
 def test_a_format_of_another_version_is_refused_by_its_number(number, tmp_path):
     config = yaml.safe_load((PLACE / "plain" / "config.yaml").read_text()) | {"format": number}

@@ -14,6 +14,7 @@ from gan.engine.saving import KEY
 COUNT = "a whole number of at least 0"
 TENSORS = "a list of tensors"
 NUMBER, NUMBERS = "a number", "a mapping of numbers"
+PLAIN = "a mapping of plain values"
 PROGRESS = {"total": {"ready": COUNT, "completed": COUNT}, "current": {"ready": COUNT, "completed": COUNT}}
 STATE = {  # the key `adversarial`, in today's format
     "variant": "a text",
@@ -31,7 +32,7 @@ FORMAT_1 = {
 }
 CALLBACKS = {  # of these callbacks, by the name of their state; not every checkpoint has one of each
     "Checkpoints": {"best_fid": NUMBER},
-    "Recording": {"data": "a mapping"},
+    "Recording": {"data": PLAIN},
     "Scalars": {
         **{"sums": "a mapping of scalars", "counts": NUMBERS, "last_update": NUMBERS},
         **{"start_step": COUNT, "start_images": COUNT, "seconds": NUMBER},
@@ -177,6 +178,8 @@ def _is(value: Any, words: str) -> bool:
         return isinstance(value, str)
     if words == "a list of two mappings":
         return isinstance(value, list) and len(value) == 2 and all(isinstance(item, Mapping) for item in value)
+    if words == PLAIN:
+        return isinstance(value, Mapping) and _plain(value)
     if words == NUMBER:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if words == NUMBERS:
@@ -188,3 +191,12 @@ def _is(value: Any, words: str) -> bool:
             isinstance(key, str) and isinstance(item, torch.Tensor) for key, item in value.items()
         )
     return isinstance(value, Mapping)
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value is of texts, numbers, null, and lists and mappings of these, as a configuration is."""
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_plain, value))
+    return value is None or isinstance(value, str | int | float)

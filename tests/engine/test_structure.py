@@ -53,6 +53,7 @@ def test_a_checkpoint_whose_callbacks_lack_a_key_or_have_junk_is_refused(tmp_pat
     tag = next(iter(sound["callbacks"]["Scalars"]["sums"]))
     cases += [(("Scalars", "sums", tag), change) for change in ("junk", torch.zeros(2), torch.zeros((), dtype=int))]
     cases += [(("Scalars", "counts", tag), change) for change in (REMOVED, "junk", 0)]
+    cases += [(("Recording", "data", key), torch.zeros(2)) for key in sound["callbacks"]["Recording"]["data"]]
     cases += [((name,), "junk") for name in CALLBACKS]
     for path, change in cases:
         content = with_alterations(sound, [(("callbacks", *path), change)])

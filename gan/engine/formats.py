@@ -35,9 +35,8 @@ def recorded_format(values: Mapping[str, Any], where: str) -> int:
     """Return the format that a file names, or 1 if it names none. UserError for a format that is not known here."""
     number = values.get("format", 1)
     if not isinstance(number, int) or number not in range(1, FORMAT + 1):
-        raise UserError(
-            f"{where}: has format {' '.join(repr(number).split())[:50]}; this version of gan reads 1 to {FORMAT}: update gan"
-        )
+        said = " ".join(repr(number).split())[:50]
+        raise UserError(f"{where}: has format {said}; this version of gan reads 1 to {FORMAT}: update gan")
     return number
 
 

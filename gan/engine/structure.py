@@ -193,10 +193,12 @@ def _is(value: Any, words: str) -> bool:
     return isinstance(value, Mapping)
 
 
-def _plain(value: Any) -> bool:
-    """Whether a value is of texts, numbers, null, and lists and mappings of these, as a configuration is."""
+def _plain(value: Any, depth: int = 0) -> bool:
+    """Whether a value is of texts, numbers, null, and lists and mappings of these, at most 20 deep."""
+    if depth > 20:
+        return False
     if isinstance(value, Mapping):
-        return all(isinstance(key, str) and _plain(item) for key, item in value.items())
+        return all(isinstance(key, str) and _plain(item, depth + 1) for key, item in value.items())
     if isinstance(value, list | tuple):
-        return all(map(_plain, value))
+        return all(_plain(item, depth + 1) for item in value)
     return value is None or isinstance(value, str | int | float)

@@ -87,10 +87,12 @@ def main() -> None:
     with cheap_imports():
         for module in MODULES:
             __import__(module)
+        from lightning_fabric.utilities.rank_zero import rank_zero_only
     request = serve(sys.argv[1])
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    rank_zero_only.rank = int(os.environ.get("RANK", 0))  # Lightning read the environment when it was imported
     code, *sys.argv[:] = request["argv"]
     sys.path[:1] = filter(None, request["environment"].get("PYTHONPATH", "").split(os.pathsep))
     exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})  # a test's own code

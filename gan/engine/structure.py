@@ -74,6 +74,22 @@ def check_structure(content: Mapping[str, Any], where: str) -> None:
     for name, tensors in [*state["streams"].items(), ("latent", state["round"]["latent"])]:
         if tensors is not None and (not _is(tensors, TENSORS) or len(tensors) != processes):
             raise UserError(f"{where}: damaged: {KEY} has {name} for other processes; give a sound checkpoint")
+    for name, states in [*state["streams"].items(), ("random", state["random"])]:
+        if not all(_restores(own, like=state["streams"]["noise"][0]) for own in states):
+            raise UserError(f"{where}: damaged: {KEY}.{name} holds no state of a generator; give a sound checkpoint")
+
+
+def _restores(state: Tensor, like: Tensor) -> bool:
+    """Whether a random generator can go on from a state. Those of a checkpoint are of one device, as `like` is."""
+    if state.dtype != torch.uint8 or state.shape != like.shape:
+        return False
+    generator = torch.Generator()
+    if state.shape == generator.get_state().shape:  # of a CPU; a GPU's is 16 bytes, of which any are a state
+        try:
+            generator.set_state(state)
+        except RuntimeError:
+            return False
+    return True
 
 
 def check_optimizers(content: Mapping[str, Any], optimizers: list[torch.optim.Optimizer], where: str) -> None:

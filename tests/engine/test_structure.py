@@ -61,6 +61,16 @@ def test_a_checkpoint_whose_callbacks_lack_a_key_or_have_junk_is_refused(tmp_pat
             check_structure(content, "x.ckpt")
 
 
+@pytest.mark.parametrize("junk", [torch.zeros(5056).byte(), torch.zeros(5056), torch.zeros(3).byte()], ids=str)
+@pytest.mark.parametrize("place", [("random", 0), ("streams", "noise", 0)])
+def test_what_is_no_state_of_a_generator_is_refused(place, junk, tmp_path):
+    run = tmp_path / "run"
+    assert gan("fit", *TINY["MLPGAN"], *QUIET, "--trainer.max_steps=1", f"--run={run}") == 0
+    content = with_alterations(checkpoint(run), [(("adversarial", *place), junk)])
+    with pytest.raises(UserError, match="holds no state of a generator"):
+        check_structure(content, "x.ckpt")
+
+
 def test_a_schedule_may_start_an_average_at_0():
     ramp = {"name": "linear_ramp", "final": 0.5, "updates": 2}
     module = tiny("MLPGAN", {"schedules": {"ema_decay": ramp}, "generator_optimizer": {"lr": 10.0}})

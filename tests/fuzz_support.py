@@ -158,7 +158,7 @@ def with_alterations(tree: Any, changes: list[tuple[tuple[Any, ...], Any]]) -> A
                 del place[path[-1]]
             else:
                 place[path[-1]] = value
-        except (KeyError, IndexError, TypeError, RuntimeError):  # another alteration took the place away
+        except (KeyError, IndexError, TypeError, RuntimeError, ValueError):  # another alteration took the place away
             continue
     return result
 

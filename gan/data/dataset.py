@@ -75,8 +75,8 @@ def table() -> str:
     """Name, sources, splits and own keys of each registered data set, in columns."""
     rows = [("NAME", "sources", "splits", "own keys")]
     for name, dataset in DATASETS.items():
-        own = ", ".join(inspect.signature(dataset).parameters) or "-"
-        rows.append((name, ", ".join(dataset.sources), ", ".join(dataset.splits), own))
+        own = " ".join(inspect.signature(dataset).parameters) or "-"
+        rows.append((name, " ".join(dataset.sources), " ".join(dataset.splits), own))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
     return "\n".join(f"  {line.rstrip()}" for line in lines)

@@ -540,6 +540,7 @@ def test_a_second_signal_ends_at_once(tmp_path):
     assert run.is_dir()
 
 
+@pytest.mark.slow
 def test_the_terminal_shows_no_noise(tmp_path):
     """Of a variant whose padding makes the graph's tracer warn."""
     words = ("fit", *TINY["StridedDCGAN"], *SMALL, *DATA, "--trainer.max_steps=4", "--run=run", *EVALUATION)

@@ -50,6 +50,7 @@ def runs(tmp_path_factory) -> dict[str, list[Path]]:
     return found
 
 
+@pytest.mark.slow
 def test_runs_in_one_process_end_as_in_a_process_each(runs):
     for together, alone in zip(runs["after another"], runs["alone"], strict=True):
         first, second = checkpoint(together), checkpoint(alone)

@@ -91,7 +91,7 @@ def _manifest_and_place(given: _Words) -> tuple[Manifest, Path]:
     if begun is not None and (begun != known or given.manifest not in shipped_manifests()):
         manifest, place = read_manifest(begun), absolute(begun, "sweep")
         if budget is not None:
-            raise UserError(f"{begun}: has {manifest.steps} steps; --budget belongs to a manifest that is not begun")
+            raise UserError(f"{begun}: has runs of {manifest.length}; --budget belongs to a manifest that is not begun")
     else:
         manifest = read_manifest(given.manifest)
         manifest, name = _budgeted(manifest, budget)

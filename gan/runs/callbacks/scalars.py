@@ -9,6 +9,7 @@ import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils.tensorboard._pytorch_graph import graph
 
 from gan.base.errors import whole
 from gan.base.images import pack
@@ -25,6 +26,9 @@ LAYOUT = {
         "FID and floor (held-out images)": ["Multiline", ["metric(_ema)?/fid$", "metric(_ema)?/fid_floor$"]],
     }
 }
+
+GRAPHS: dict[Any, Any] = {}  # kind of networks -> their graph as TensorBoard wants it
+MOST_GRAPHS = 16
 
 
 class Scalars(pl.Callback):
@@ -152,10 +156,20 @@ class _Game(nn.Module):
 
 
 def _add_graph(logger: TensorBoardLogger, module: AdversarialModule) -> None:
-    latent = torch.zeros(2 * module.recipe.packing, module.recipe.latent_dim, device=module.device)
+    """Write the graph of both networks. Each kind is traced once: PyTorch keeps megabytes of a trace for ever."""
     game = _Game(module)
+    kind = module.recipe.digest, repr(game), *(tuple(weight.shape) for weight in game.parameters())
+    if kind not in GRAPHS:
+        if len(GRAPHS) == MOST_GRAPHS:
+            GRAPHS.pop(next(iter(GRAPHS)))
+        GRAPHS[kind] = _graph_of(game, module)
+    logger.experiment._get_file_writer().add_graph(GRAPHS[kind])
+
+
+def _graph_of(game: _Game, module: AdversarialModule) -> Any:
+    latent = torch.zeros(2 * module.recipe.packing, module.recipe.latent_dim, device=module.device)
     with evaluating(game), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace")  # SummaryWriter uses it
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace")  # what traces
         # Layers with SAME padding compute with the sizes of maps. The graph holds for these sizes only.
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
-        logger.experiment.add_graph(game, latent)
+        return graph(game, latent)

@@ -19,11 +19,13 @@ from run_support import checkpoint, hparams_tab, images, rows, scalars
 from run_support import real_statistics_once as real_statistics_once
 from support import tiny, weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.tensorboard._pytorch_graph import graph
 
 from gan.base.errors import DiskError, UserError
 from gan.data.datamodule import ImageDataModule
 from gan.data.sources.mnist import read_embedded
 from gan.measure.measurement import Measurement, to_json
+from gan.runs.callbacks import scalars as callback
 from gan.runs.callbacks.checkpoints import Checkpoints
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.callbacks.hyperparameters import Hyperparameters, flatten
@@ -168,6 +170,18 @@ def test_a_layout_puts_both_losses_in_one_chart(tmp_path):
     events.Reload()
     assert "custom_scalars__config__" in events.Tags()["tensors"]
     assert events.Tags()["graph"]
+
+
+def test_networks_of_one_kind_are_traced_once(tmp_path, monkeypatch):
+    """PyTorch keeps megabytes of each trace for ever, so that a process of many runs would grow."""
+    traced = []
+    monkeypatch.setattr(callback, "GRAPHS", {})
+    monkeypatch.setattr(callback, "graph", lambda *inputs: traced.append(inputs) or graph(*inputs))
+    for name, change in (("a", {}), ("b", {}), ("c", {"latent_dim": 3})):
+        train(tmp_path / name, 1, Scalars(every_n_steps=1), change=change)
+    assert len(traced) == 2
+    graphs = [EventAccumulator(str(tmp_path / name)).Reload().Graph() for name in "abc"]
+    assert graphs[0] == graphs[1] != graphs[2]
 
 
 def test_grids_show_fixed_noise_at_multiples_of_n_and_at_the_end(tmp_path):

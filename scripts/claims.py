@@ -69,7 +69,7 @@ def _found(place: Path) -> list[Block]:
         budget = f"{found.manifest.length}, seeds {', '.join(map(str, found.manifest.seeds))}"
         return [
             Table(COLUMNS, rows),
-            Text(f"Score: {score_words(found.manifest)}. Budget: {budget}. Protocol: {protocol}."),
+            Text(f"Score: {score_words(found)}. Budget: {budget}. Protocol: {protocol}."),
         ]
 
 

@@ -34,7 +34,7 @@ from gan.data.datamodule import ImageDataModule
 from gan.data.split import LoadedData, Split
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
-from gan.measure.extractors import exact_float32
+from gan.measure.extractors.extractor import exact_float32
 from gan.measure.measurement import Measurement
 from gan.runs.callbacks.checkpoints import Checkpoints
 from gan.runs.callbacks.evaluation import Evaluation
@@ -310,8 +310,8 @@ def outputs_part(check: Check, variant: str, precision: str) -> dict[str, Any]:
     for file in (find_checkpoint(folder), next((folder / "checkpoints").glob("*.safetensors"))):
         sampler = load(file)
         differences.append((sampler.sample(64).float() - drawn.float()).abs())
-    measure = check.once("cpu", lambda: Measurement(few, "selection", evaluation.num_samples))
-    here, cpu = evaluation.rows[-1]["fid"], measure(sampler)["fid"]
+    measure = check.once("cpu", lambda: Measurement(few, "selection", evaluation.num_samples, trained_on=few.train))
+    here, cpu = evaluation.rows[-1]["fid"], measure(sampler)[0]["fid"]
     figures = {
         "fid": here,
         "fid_on_cpu": cpu,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,8 +16,10 @@ from torch import Tensor
 from gan.base.errors import UserError
 from gan.data.dataset import DATASETS, LoadedData
 from gan.data.sources.mnist import MNIST
-from gan.measure.extractors import EVALUATORS, load_classifier
-from gan.measure.scorer import ImageScorer, subset
+from gan.measure.extractors.classifier import EVALUATORS
+from gan.measure.given import Given
+from gan.measure.measurement import Measurement
+from gan.measure.shares import subset
 
 
 def noisy(images: Tensor, sigma: float) -> Tensor:
@@ -33,14 +36,20 @@ def shifted(images: Tensor, pixels: int) -> Tensor:
 
 
 def real_sets(data: str, root: Path) -> list[tuple[LoadedData, str]]:
-    """Data and the part of it that fakes are measured on, in the table's order; the ladder takes the first."""
+    """Data and the role whose real images fakes are measured on, in the table's order; the ladder takes the first."""
     if data == "mnist":
         full, text = (MNIST().load(root, "idx", split) for split in ("full", "text"))
         embedded = MNIST().load(root, "embedded", "text")
-        return [(full, "test"), (text, "held_out"), (embedded, "test"), (embedded, "held_out")]
+        return [(full, "report"), (text, "selection"), (embedded, "report"), (embedded, "selection")]
     dataset = DATASETS[data]()
     loaded = dataset.load(root, next(name for name in dataset.sources if name != "auto"), dataset.splits[0])
-    return [(loaded, "test"), (loaded, "held_out")]
+    return [(loaded, "report"), (loaded, "selection")]
+
+
+def scores(data: LoadedData, role: str, images: Tensor) -> dict[str, Any]:
+    """The row of the Fréchet distance of images."""
+    measurement = Measurement(data, role, len(images), trained_on=data.train, measures={"frechet": {}})
+    return measurement(Given(images))[0]
 
 
 def main() -> None:
@@ -48,7 +57,6 @@ def main() -> None:
     parser.add_argument("--data", choices=sorted(EVALUATORS), default="mnist")
     parser.add_argument("--data-root", type=Path, default=Path("data"), help="folder of its files; glyphs needs none")
     args = parser.parse_args()
-    classifier = load_classifier(args.data)
     try:
         sets = real_sets(args.data, args.data_root)
     except UserError as error:
@@ -57,16 +65,15 @@ def main() -> None:
     print("| source | real images | floor images | floor | 10,000 images of uniform noise | black |")
     print("| --- | --- | --- | --- | --- | --- |")
     noise = torch.randint(0, 256, (10_000, 1, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    for loaded, name in sets:
-        real, train = getattr(loaded, name).images, loaded.train.images
-        scorer = ImageScorer(classifier, real, train)
+    for loaded, role in sets:
+        train = loaded.train.images
         used = f"{min(len(train), 10_000):,} of {len(train):,} training images"
-        scores = [scorer.score(fakes).fid for fakes in (noise, torch.zeros_like(noise))]
-        print(f"| {loaded.source} | {name}, {len(real):,} | {used} | {scorer.floor:.3f} |", end="")
-        print("".join(f" {score:.0f} |" for score in scores))
+        rows = [scores(loaded, role, fakes) for fakes in (noise, torch.zeros_like(noise))]
+        name = rows[0]["split"].replace("-", "_")
+        print(f"| {loaded.source} | {name}, {rows[0]['num_real']:,} | {used} | {rows[0]['fid_floor']:.3f} |", end="")
+        print("".join(f" {row['fid']:.0f} |" for row in rows))
 
     loaded, _ = sets[0]
-    scorer = ImageScorer(classifier, loaded.test.images, loaded.train.images)
     images, labels = subset(loaded.train.images, 10_000), subset(loaded.train.labels, 10_000)
     count = len(images)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
@@ -82,8 +89,8 @@ def main() -> None:
     print("| smallest class | confidence |")
     print("| --- | --- | --- | --- |")
     for name, fakes in ladder.items():
-        scores = scorer.score(fakes)
-        print(f"| {name} | {scores.fid:.2f} | {scores.min_class_share:.3f} | {scores.median_confidence:.4f} |")
+        row = scores(loaded, "report", fakes)
+        print(f"| {name} | {row['fid']:.2f} | {row['min_class_share']:.3f} | {row['median_confidence']:.4f} |")
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         run = read_run(options.run)
-        rows = run.rows
+        rows = [*run.selection_rows, *run.report_rows]
     except UserError as error:
         parser.error(str(error))
     found = run.pictures

@@ -17,6 +17,7 @@ import gan
 from gan.ablations.report.report import report
 from gan.base.errors import UserError
 from gan.base.images import grid, write_png
+from gan.measure.given import Given
 from gan.measure.measurement import Measurement
 from gan.runs.pins import images_to_measure
 from gan.runs.reader import Run, read_run
@@ -62,7 +63,8 @@ def main() -> None:
     curves = run.scalars()
     report([options.run], against="steps", curves=MEANS, out=options.out.with_name(f"{options.out.name}_report"))
     data, _ = images_to_measure(options.run, options.run, {"root": options.data_root})
-    measurement = Measurement(data.loaded, "report", 10000)
+    loaded = data.loaded
+    measurement = Measurement(loaded, "report", 10000, trained_on=loaded.train, measures={"frechet": {}})
     files = run.checkpoints | run.snapshots  # of one step both hold the same generator
     for step in options.grids:
         write_png(grid(gan.load(files[step]).sample(100)), options.out.with_name(f"{options.out.name}_step_{step}.png"))
@@ -71,7 +73,7 @@ def main() -> None:
     options.out.with_name(f"{options.out.name}.json").write_text(json.dumps(records, indent=1) + "\n")
 
     print("| step | real images | FID | median confidence | rarest class |\n| --- | --- | --- | --- | --- |")
-    for row in run.rows:
+    for row in (*run.selection_rows, *run.report_rows):
         role = "test" if row["role"] == "report" else "held-out"
         print(
             f"| {row['step']:,} | {row['num_real']:,} {role} | {row['fid']:.2f} | {row['median_confidence']:.3f} "
@@ -79,7 +81,7 @@ def main() -> None:
         )
     print()
     steps = [step for step in sorted(files) if options.measure is None or step in options.measure]
-    rows = [(step, measurement(gan.load(files[step]))) for step in steps]
+    rows = [(step, measurement(gan.load(files[step]))[0]) for step in steps]
     print("| step | FID | median confidence | unsure | rarest class |\n| --- | --- | --- | --- | --- |")
     names = data.class_names
     for step, row in rows:
@@ -87,14 +89,14 @@ def main() -> None:
             f"| {step:,} | {row['fid']:.2f} | {row['median_confidence']:.3f} | {row['unsure_share']:.1%} "
             f"| {row['min_class_share']:.1%} ({names[row['class_share'].index(row['min_class_share'])]}) |"
         )
-    real_images = measurement.scorer.score(data.loaded.test.images)
-    print(f"| real test images | | {real_images.median_confidence:.3f} | {real_images.unsure_share:.1%} | |")
+    (real_images,) = measurement(Given(loaded.test.images))
+    print(f"| real test images | | {real_images['median_confidence']:.3f} | {real_images['unsure_share']:.1%} | |")
     if rows:
         print(f"\nFloor: {rows[-1][1]['fid_floor']:.2f}. Protocol {rows[-1][1]['protocol']}.\n")
     print(f"| step | {' | '.join(names)} |\n|{' --- |' * (len(names) + 1)}")
     for step, row in rows:
         print(f"| {step:,} | " + " | ".join(f"{share:.1%}" for share in row["class_share"]) + " |")
-    real = data.loaded.test.labels.bincount(minlength=len(names)).double() / len(data.loaded.test)
+    real = loaded.test.labels.bincount(minlength=len(names)).double() / len(loaded.test)
     print("| real test images | " + " | ".join(f"{share:.1%}" for share in real.tolist()) + " |")
 
     half = max(files) / 2

@@ -134,7 +134,8 @@ def kill_at_random(run: Path, kills: int, seed: int) -> int:
         data = ImageDataModule(source="embedded")
         data.setup()
         for role in ("selection", "report"):
-            Measurement(data.loaded, role, 20)
+            measurement = Measurement(data.loaded, role, 20, trained_on=data.loaded.train)
+            _ = measurement.real.seen, measurement.floor(measurement.measures[0])
         for _ in range(kills):
             before = Run(run).step
             child = os.fork()
@@ -149,7 +150,7 @@ def kill_at_random(run: Path, kills: int, seed: int) -> int:
             saving += bool(list((run / "checkpoints").glob("*.part")))
             found = Run(run)
             assert read_checkpoint(found.checkpoint())["global_step"] == found.step
-            steps = [row["step"] for row in found.rows]
+            steps = [(row["step"], row["metric"]) for row in found.rows]
             assert len(steps) == len(set(steps)), "a measurement stands twice"
             grow_old(run)
     return saving

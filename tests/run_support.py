@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,10 @@ from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_g
 
 from gan.cli import main
 from gan.cli.flags import parse_flags
-from gan.measure.scorer import ImageScorer
+from gan.measure.extractors.extractor import Extractor, Features
 from gan.runs.fit import configuration
 from gan.runs.reader import Run
+from gan.runs.rows import score_name
 from gan.variants import VARIANTS
 
 DATA = ("--data.source=embedded",)
@@ -39,36 +40,27 @@ def flags(change: dict[str, Any]) -> list[str]:
 
 TINY = {variant: (f"--model={variant}", *flags(tiny_change(variant))) for variant in VARIANTS}
 FEW = [variant for variant in COVERING if variant in VARIANTS]
+MANY = 500  # images: those of the embedded digits
 SMALL = ("--image_grid.num_images=12",)
 QUIET = ("--evaluation.every_n_steps=0", "--image_grid.every_n_steps=0", "--scalars.every_n_steps=0")
 
 
 @contextmanager
 def statistics_once() -> Iterator[None]:
-    """Within it, the statistics of the same real images are computed once: they cost a second a run."""
-    scorers: dict[tuple[float, ...], ImageScorer] = {}
+    """Within it, an extractor looks at the same many images once: real ones cost a second a run."""
+    known: dict[tuple[str, int, int], Features] = {}
+    look = Extractor.__call__
 
-    def once(distance: Callable[[torch.Tensor], float]) -> Callable[[torch.Tensor], float]:
-        known: dict[tuple[int, int], float] = {}
-
-        def of(images: torch.Tensor) -> float:
-            key = (len(images), int(images.sum()))
-            if key not in known:
-                known[key] = distance(images)
-            return known[key]
-
-        return of
-
-    def scorer(classifier: Any, real: torch.Tensor, floor_images: torch.Tensor) -> ImageScorer:
-        weights = float(sum(parameter.double().sum() for parameter in classifier.parameters()))
-        key = (weights, len(real), int(real.sum()), len(floor_images), int(floor_images.sum()))
-        if key not in scorers:
-            scorers[key] = ImageScorer(classifier, real, floor_images)
-            scorers[key].distance = once(scorers[key].distance)  # type: ignore[method-assign]
-        return scorers[key]
+    def once(extractor: Extractor, images: torch.Tensor) -> Features:
+        if len(images) < MANY:
+            return look(extractor, images)
+        key = (extractor.sha256, len(images), int(images.sum()))
+        if key not in known:
+            known[key] = look(extractor, images)
+        return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gan.measure.measurement.ImageScorer", scorer)
+        patch.setattr(Extractor, "__call__", once)
         yield
 
 
@@ -172,7 +164,12 @@ def checkpoint(run: Path, kind: str = "last") -> dict[str, Any]:
 
 
 def rows(run: Path) -> list[dict[str, Any]]:
-    """What was measured in a run, or under any trainer that wrote there."""
+    """The scores of a run, or of any trainer that wrote there: without rows of further measures."""
+    return [row for row in every_row(run) if score_name(row)]
+
+
+def every_row(run: Path) -> list[dict[str, Any]]:
+    """What was measured in a run."""
     return Run(run).rows
 
 

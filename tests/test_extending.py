@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -12,17 +13,20 @@ import pytest
 from PIL import Image
 from run_support import checkpoint, processed, same_end, scalars
 
+from gan.runs.reader import Run
+
 TESTS = Path(__file__).parent
 EXAMPLE = TESTS / "plugin_example"
 PAGE = TESTS.parent / "docs" / "extending.md"
 FILES = sorted(path for path in EXAMPLE.rglob("*.py") if path.name != "__init__.py")
-METRIC = "[{class_path: mylab.metrics.Diversity, init_args: {every_n_steps: 2, num_samples: 20}}]"
 FIT = (
     "fit",
     "--model=mylab.variants.HeavyTailedGAN",
     "--data.name=mylab.data.Shapes",
     "--data.count=200",
-    f"--trainer.callbacks={METRIC}",
+    "--evaluation.measures={mylab.measures.spread: {images: 20}}",
+    "--evaluation.every_n_steps=2",
+    "--evaluation.num_samples=20",
     "--image_grid.num_images=9",
 )
 
@@ -89,12 +93,34 @@ def test_every_part_is_in_the_run(runs):
     recipe = str(content["hyper_parameters"]["recipe"])
     for part in ("losses", "penalties", "priors", "inits", "networks"):
         assert f"mylab.{part}." in recipe
-    assert scalars(runs[0])["metric/diversity"].keys() == {2, 4, 6}
+    assert scalars(runs[0])["metric/spread"].keys() == {2, 4, 6}
+
+
+def test_its_measure_is_like_a_built_in_one(runs, user):
+    """Rows with a protocol, the best checkpoint, `gan runs`, `gan evaluate` and `gan report`."""
+    run = Run(runs[0])
+    assert [(row["step"], row["role"]) for row in run.rows] == [
+        *((step, "selection") for step in (2, 4, 6)),
+        (6, "report"),
+    ]
+    for row in run.rows:
+        assert (row["metric"], row["score"], row["better"]) == ("spread", "spread", 1.0)
+        assert (row["metric_parameters"], row["extractor"], row["spread_floor"] > 0) == ({"images": 20}, "none", True)
+    nearest = min(run.selection_rows, key=lambda row: abs(row["spread"] - 1))
+    assert run.best == nearest
+    assert list(run.saved("best")) == [nearest["step"]]
+    allowed = ("--allow-import", "mylab")
+    words = ("evaluate", "whole", *allowed, "--num=20", "--metrics=mylab.measures.spread", "--json=rows.json")
+    processed(words, ("report", "whole", "run"), **user)
+    row = json.loads((user["cwd"] / "rows.json").read_text())
+    assert row["spread"] > 0
+    page = (user["cwd"] / "whole" / "report" / "report.md").read_text()
+    assert "|spread - 1.0| on test images at the end" in page.replace("\\", "")
 
 
 def test_it_resumes_bit_for_bit(runs):
     same_end(*runs)
-    assert scalars(runs[0])["metric/diversity"] == scalars(runs[1])["metric/diversity"]
+    assert scalars(runs[0])["metric/spread"] == scalars(runs[1])["metric/spread"]
 
 
 def test_it_is_sampled(runs, user):

@@ -18,7 +18,11 @@ from gan.runs.reader import read_run
 
 EXAMPLE = Path(__file__).parent / "plugin_example"
 VARIANT = "--model=mylab.variants.HeavyTailedGAN"
-METRIC = "--trainer.callbacks=[{class_path: mylab.metrics.Diversity, init_args: {every_n_steps: 1, num_samples: 8}}]"
+MEASURE = (
+    "--evaluation.measures={mylab.measures.spread: {images: 8}}",
+    "--evaluation.every_n_steps=1",
+    "--evaluation.num_samples=8",
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def folders(tmp_path_factory):
     """The user's folder with a run that a real process made in it, and an empty folder elsewhere."""
     home, elsewhere = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("elsewhere")
     shutil.copytree(EXAMPLE / "mylab", home / "mylab", ignore=shutil.ignore_patterns("__pycache__"))
-    code, _, err = process("fit", VARIANT, *DATA, *QUIET, METRIC, "--trainer.max_steps=3", "--run=run", cwd=home)
+    code, _, err = process("fit", VARIANT, *DATA, *QUIET, *MEASURE, "--trainer.max_steps=3", "--run=run", cwd=home)
     assert code == 0, err
     return home, elsewhere
 
@@ -41,7 +45,7 @@ def test_a_run_with_own_code_trains_and_says_where_the_code_is(folders):
     assert recipe["prior"] == {"name": "mylab.priors.student_t", "degrees": 5}
     assert content["adversarial"]["variant"] == "mylab.variants.HeavyTailedGAN"
     assert content["global_step"] == 3
-    assert scalars(home / "run")["metric/diversity"].keys() == {1, 2, 3}
+    assert scalars(home / "run")["metric/spread"].keys() == {1, 2, 3}
 
 
 @pytest.fixture
@@ -66,7 +70,7 @@ def test_it_is_resumed_from_elsewhere_only_if_its_package_is_allowed(stranger, t
     words = (*config, "--trainer.max_steps=5", f"--run={tmp_path / 'whole'}")
     assert gan("fit", *words) == 0
     same_end(tmp_path / "whole", tmp_path / "run")
-    measured = [scalars(tmp_path / run)["metric/diversity"] for run in ("whole", "run")]
+    measured = [scalars(tmp_path / run)["metric/spread"] for run in ("whole", "run")]
     assert measured[0] == measured[1]  # the metric's samples too
     assert measured[0].keys() == {1, 2, 3, 4, 5}
 

@@ -22,6 +22,7 @@ from gan.data.datamodule import ImageDataModule
 from gan.measure.measurement import Measurement
 from gan.parts.networks import dropout
 
+MEASURES: dict[str, dict] = {name: {} for name in ("frechet", "kernel", "neighbours", "classes", "variety", "patches")}
 FAKES = 1100  # two blocks for the first process and one for the second, which is cut
 TOGETHER = {  # rules that have two backward passes, second derivatives, random numbers or more weights
     "loss": "relativistic_pairing",
@@ -87,9 +88,15 @@ def trained(module: Any, data: Any, **settings: Any) -> dict[str, Any]:
 
 
 def measured(module: Any, measurement: Measurement) -> list[dict[str, Any]]:
-    """The row of one process, and that of two."""
+    """The rows of one process, and those of two."""
     sampler, rank = module.sampler(), distributed.get_rank()
-    return [measurement(sampler), measurement.row(sampler, *measurement.seen(sampler, rank=rank, world_size=2))]
+    fakes = measurement.fakes(sampler, rank=rank, world_size=2)
+    return [_together(measurement(sampler)), _together(measurement.rows(sampler, fakes))]
+
+
+def _together(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The values of all measures."""
+    return {f"{row['metric']} {name}": value for row in rows for name, value in row.items()}
 
 
 def failing() -> None:
@@ -118,7 +125,7 @@ def laws(folder: Path) -> None:
     data, together = ImageDataModule(source="embedded"), {"devices": 2, "strategy": "ddp_find_unused_parameters_true"}
     modules = {case: tiny(variant, change) for case, (variant, change) in CASES.items()}
     told = {case: trained(module, data, **together) for case, module in modules.items()}
-    measurement = Measurement(data.loaded, "selection", FAKES)
+    measurement = Measurement(data.loaded, "selection", FAKES, trained_on=data.loaded.train, measures=MEASURES)
     rows = {case: measured(modules[case], measurement) for case in MEASURED}
     path = folder / f"rank{distributed.get_rank()}.pt"
     torch.save({"told": told, "rows": rows, "failed": refusal(failing)}, path)

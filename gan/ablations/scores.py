@@ -4,7 +4,8 @@ import math
 from typing import Any
 
 from gan.ablations.manifest import Arm, Manifest
-from gan.runs.reader import Row, Run
+from gan.runs.reader import Run
+from gan.runs.rows import Row, ratio_scale
 
 FAILED = ("failed", "diverged")
 
@@ -24,7 +25,7 @@ def measured(run: Run, manifest: Manifest, arm: Arm | None = None) -> float:
     since nothing was measured.
     """
     if arm is not None and arm.step is not None:
-        score = _fid(next((row for row in run.selection_rows if row["step"] == arm.step), None))
+        score = _score(next((row for row in run.selection_rows if row["step"] == arm.step), None))
         if math.isnan(score) and run.state in FAILED:
             return math.inf
         return score
@@ -34,29 +35,29 @@ def measured(run: Run, manifest: Manifest, arm: Arm | None = None) -> float:
 
 
 def held_out(run: Run) -> float:
-    """Return the last FID on held-out images. Infinity for a failure, and NaN for a run without one."""
+    """Return the last score on held-out images. Infinity for a failure, and NaN for a run without one."""
     if run.state in FAILED:
         return math.inf
-    return _fid(run.selection_rows[-1] if run.selection_rows else None)
+    return _score(run.selection_rows[-1] if run.selection_rows else None)
 
 
 def _taken(run: Run, score: Any) -> float:
     if score == "final":
-        return _fid(run.report)
+        return _score(run.report)
     if score == "best":
-        return _fid(run.best)
+        return _score(run.best)
     if "mean_of_last" in score:
-        last = [_fid(row) for row in run.selection_rows[-score["mean_of_last"] :]]
+        last = [_score(row) for row in run.selection_rows[-score["mean_of_last"] :]]
         return _geometric_mean(last) if len(last) == score["mean_of_last"] else math.nan
     return _geometric_mean(_points(run, score["scalar"], score.get("where", {})))
 
 
-def _fid(row: Row | None) -> float:
-    """Return a row's FID. A row without a finite one is that of a generator that has diverged."""
+def _score(row: Row | None) -> float:
+    """Return a row's score, smaller when it is better. Without a finite one a generator has diverged."""
     if row is None:
         return math.nan
-    fid = row.get("fid")
-    return float(fid) if isinstance(fid, int | float) else math.inf
+    value = ratio_scale(row)
+    return math.inf if value is None else float(value)
 
 
 def _points(run: Run, tag: str, where: dict[str, list[float]]) -> list[float]:

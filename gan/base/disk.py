@@ -2,7 +2,9 @@
 
 import errno
 import os
+import shutil
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +33,24 @@ def replacing(path: Path, damage: Callable[[Path], str | None] | None = None) ->
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def making(directory: Path) -> Iterator[Path]:
+    """Give a new directory to write to. At the exit it is on the disk and takes the name `directory`.
+
+    `directory` must be absent or empty. After any error it is as before, and the new directory is removed.
+    """
+    part = directory.with_name(f".{directory.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        part.mkdir()
+        yield part
+        for path in (*part.iterdir(), part):
+            _sync(path)
+        os.replace(part, directory)
+        _sync(directory.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager

@@ -55,6 +55,8 @@ SYNONYMS = {
     "gan": ("MLPGAN",),
     "cgan": ("ConditionalGAN",),
     "fashion": ("fashion_mnist",),
+    "kuzushiji": ("kmnist",),
+    "kuzushijimnist": ("kmnist",),
     "cifar": ("folder",),
     "cifar10": ("folder",),
     "cifar100": ("folder",),

@@ -23,15 +23,15 @@ commands:
   bundle     archive for reports     gan bundle DIR
   sample     draw images             gan sample RUN --num 100 --out grid.png
   evaluate   measure a generator     gan evaluate RUN
+  evaluator  train what measures     gan evaluator folder --data.root DIR
+  export     ONNX, a model card      gan export RUN --out DIR
   data       prepare and verify      gan data mnist --data.root DIR
   new        a method of your own    gan new MyGAN
 
-options:
-  --help     this text; `gan COMMAND --help` for a command's
-  --version  the version
+options: --help (`gan COMMAND --help` for a command's), --version
 
-Wherever a command takes a checkpoint it takes a run. Exit codes: 0 done, 1 failed, 2 a mistake
-of yours, 3 stopped by its time, 4 by the disk, 128 + n by signal n; 5 diverged.
+Wherever a command takes a checkpoint it takes a run. Exit codes: 0 done, 1 failed, 2 a mistake of
+yours, 3 stopped by its time, 4 by the disk, 6 by the watchdog, 128 + n by signal n; 5 diverged.
 """
 
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Console scripts do not import from the working directory, where the user's own priors and variants are. It comes
     # last in the path, so that no file there hides a library. Commands that read somebody's run get it only with
     # --allow-import.
-    own_code = words[:1] in (["fit"], ["sweep"], ["data"])
+    own_code = words[:1] in (["fit"], ["sweep"], ["data"], ["evaluator"])
     if (own_code or "--allow-import" in " ".join(words)) and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:

@@ -82,7 +82,7 @@ class Parser(argparse.ArgumentParser):
 
 def add_source(parser: Parser) -> None:
     """Add the options that find a trained generator. They are named as arguments of `gan.sample` and `gan.evaluate`."""
-    parser.add_argument("path", metavar="CKPT|RUN", help="a run, a checkpoint, or a generator snapshot")
+    parser.add_argument("path", metavar="CKPT|RUN", help="a run, a checkpoint, a snapshot, or an export")
     help = "of a run: the last (default), or the one with the lowest FID on held-out images"
     parser.add_argument("--checkpoint", choices=("last", "best"), help=help)
     help = "the generator's own weights, or their average (default: the average where there is one)"

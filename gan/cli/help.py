@@ -17,6 +17,7 @@ Train a GAN. Later configs and flags win, key by key; null removes a key. Values
   --trainer.max_steps=N             generator updates; any argument of Lightning's Trainer
   --logger=csv|tensorboard|wandb    where the curves go, for --trainer.logger (default tensorboard)
   --evaluation.every_n_steps=N      also .num_samples; 0 turns evaluation off
+  --watchdog.every_n_steps=N        also .stop=true, to stop at an alarm; 0 turns it off
   --checkpoints.every_n_steps=N     also .milestones=[1000,5000]
   --image_grid.every_n_steps=N      also .num_images
   --scalars.every_n_steps=N
@@ -41,8 +42,8 @@ usage: gan resume RUN... [--KEY=VALUE]... [--allow-import PACKAGE]...
 Go on with a run from its last checkpoint, bit for bit where it stopped. Several runs, which differ
 in their seeds alone, go on as one program.
 
-  --trainer.max_steps=N      train longer; all keys of trainer, scalars, image_grid, evaluation and
-                             checkpoints may change
+  --trainer.max_steps=N      train longer; all keys of trainer, scalars, image_grid, evaluation,
+                             watchdog and checkpoints may change
   --threads=N                so may the number of threads, and then not bit for bit
   --data.root=DIR            and so may the place of the same files; recipe, data set, seed may not
   --allow-import PACKAGE     import the run's own code from this package outside gan

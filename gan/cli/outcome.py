@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from gan.runs.fit import Outcome
+from gan.runs.rows import title_of
+from gan.runs.status import read_status
 
 
 def say(outcome: Outcome) -> int:
@@ -22,12 +24,17 @@ def _print(outcome: Outcome) -> None:
     print(f"samples     {newest[0] if newest else 'none'}")
     if outcome.report:
         row = outcome.report
-        floor = f"(floor, real against real: {row['fid_floor']:.2f})"
+        name = row["score"]
+        floor = f" (floor, real against real: {row[f'{name}_floor']:.2f})" if f"{name}_floor" in row else ""
         real = f"{row['num_real']} {row['data_set']} test images, {row['source']}"
-        print(f"FID         {row['fid']:.2f} on {real} {floor}")
-        share, confidence = row["min_class_share"], row["median_confidence"]
-        print(f"classes     rarest {share:.1%} of {row['num_fake']}, median confidence {confidence:.3f}")
+        print(f"{title_of(name):11} {row[name]:.2f} on {real}{floor}")
+        if "min_class_share" in row:
+            share, confidence = row["min_class_share"], row["median_confidence"]
+            print(f"classes     rarest {share:.1%} of {row['num_fake']}, median confidence {confidence:.3f}")
     print(f"curves      {_curves(directory)}")
+    status = read_status(directory)
+    if status and status.alarms:
+        print(f"watchdog    {', '.join(map(str, status.alarms))}")
     for report in sorted(directory.glob("fit-profile*.txt")):
         print(f"profile     {report}")
     how, step = outcome.reason or "", outcome.step
@@ -35,7 +42,10 @@ def _print(outcome: Outcome) -> None:
         print(f"diverged by step {step}: {how}")
     elif outcome.state == "stopped":
         by = {"time": "trainer.max_time", "callback": "a callback"}.get(how, "a signal")
-        print(f"stopped by {by} at step {step}; go on with: gan resume {directory}")
+        on = ""
+        if how.startswith("watchdog"):
+            by, on = "the watchdog", " --watchdog.stop=false"
+        print(f"stopped by {by} at step {step}; go on with: gan resume {directory}{on}")
     elif not outcome.trained:
         print(f"done        it had finished its {step} steps before")
 

@@ -3,6 +3,7 @@
 import inspect
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -122,7 +123,9 @@ class ImageDataModule(pl.LightningDataModule):
         if tuple(loaded.train.images.shape[1:]) != self.image_shape:
             shape = tuple(loaded.train.images.shape[1:])
             raise UserError(f"data set {loaded.name}: its images are {shape}, it announced {self.image_shape}")
-        return loaded if loaded.split else replace(loaded, split=self.split)
+        own = evaluator_file(self.root, loaded.name, self.image_shape)
+        evaluator = loaded.evaluator or ({"name": "classifier", "file": str(own)} if own.is_file() else None)
+        return replace(loaded, split=loaded.split or self.split, evaluator=evaluator)
 
     def _load_as_all_do(self, world_size: int) -> None:
         """Load, and compare the data of all ranks: all raise, or none. Collective."""
@@ -194,6 +197,11 @@ class ImageDataModule(pl.LightningDataModule):
         loaded = self.loaded
         files = dict(loaded.files) or {"training images": loaded.train.sha256}  # name -> sha256
         return {"name": loaded.name, "train_images": len(loaded.train), "source": loaded.source, "files": files}
+
+
+def evaluator_file(root: Path, name: str, image_shape: tuple[int, ...]) -> Path:
+    """Return where the classifier of a data set lies that `gan evaluator` made. It measures these images then."""
+    return root / f"evaluator_{name}_{'x'.join(map(str, image_shape))}.safetensors"
 
 
 def _brief(loaded: LoadedData) -> str:

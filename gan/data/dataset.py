@@ -12,8 +12,10 @@ from typing import Any, Protocol
 from gan.data.sources.fashion_mnist import FashionMNIST
 from gan.data.sources.folder.folder import Folder
 from gan.data.sources.glyphs.glyphs import Glyphs
+from gan.data.sources.kmnist import KMNIST
 from gan.data.sources.mnist import MNIST
 from gan.data.sources.notmnist.notmnist import NotMNIST
+from gan.data.sources.stacked_mnist import StackedMNIST
 from gan.data.split import LoadedData, Split
 
 __all__ = ["DATASETS", "Dataset", "LoadedData", "Split", "importable", "table"]
@@ -49,8 +51,10 @@ DATASETS: dict[str, Any] = {
     "fashion_mnist": FashionMNIST,
     "folder": Folder,
     "glyphs": Glyphs,
+    "kmnist": KMNIST,
     "mnist": MNIST,
     "notmnist": NotMNIST,
+    "stacked_mnist": StackedMNIST,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from gan.base.choices import Choice
 from gan.base.errors import UserError
 
 Official = bool | Literal["unknown"]
@@ -59,7 +60,7 @@ class LoadedData:
     official: Official = "unknown"  # are these the files that the set's author published?
     held_out_is_trained_on: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)  # further facts of this set, as plain JSON values
-    evaluator: str | None = None  # the key in EVALUATORS of the classifier that was trained on such images
+    evaluator: Choice | None = None  # the extractor of such images: a key of EXTRACTORS, or {name: …, parameter: …}
 
     def __post_init__(self) -> None:
         shapes = {tuple(part.images.shape[1:]) for part in self._parts.values()}

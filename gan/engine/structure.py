@@ -31,12 +31,13 @@ FORMAT_1 = {
     **{"one_sided": COUNT, "latent": f"{TENSORS}, or null", "noise": TENSORS, "random": TENSORS},
 }
 CALLBACKS = {  # of these callbacks, by the name of their state; not every checkpoint has one of each
-    "Checkpoints": {"best_fid": NUMBER},
+    "Checkpoints": {"best": NUMBER},
     "Recording": {"data": PLAIN},
     "Scalars": {
         **{"sums": "a mapping of scalars", "counts": NUMBERS, "last_update": NUMBERS},
         **{"start_step": COUNT, "start_images": COUNT, "seconds": NUMBER},
     },
+    "Watchdog": {"alarms": PLAIN, "rows": NUMBERS, "norms": NUMBERS},
 }
 WHOLE = {
     "global_step": COUNT,
@@ -61,6 +62,9 @@ def check_structure(content: Mapping[str, Any], where: str) -> None:
     number = recorded_format(content.get(KEY) or {}, where)
     _check(content, {**WHOLE, KEY: FORMAT_1 if number == 1 else STATE}, where, "")
     callbacks = {name: schema for name, schema in CALLBACKS.items() if name in content["callbacks"]}
+    kept = content["callbacks"].get("Checkpoints")
+    if isinstance(kept, Mapping) and "best_fid" in kept:  # by an older version
+        callbacks["Checkpoints"] = {"best_fid": NUMBER}
     _check(content["callbacks"], callbacks, where, "callbacks.")
     scalars = content["callbacks"].get("Scalars", {"sums": {}})
     if any(scalars["counts"].get(tag, 0) < 1 for tag in scalars["sums"]):

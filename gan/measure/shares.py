@@ -1,4 +1,4 @@
-"""Classes in given shares: labels for fakes, and training images whose classes are mixed as those of others."""
+"""Parts of a set: random ones, or with classes in given shares. They are the same each time."""
 
 import torch
 from torch import Tensor
@@ -31,6 +31,18 @@ def alike(labels: Tensor, others: Tensor, most: int) -> Tensor:
     counts = _apportioned(wanted, min(most, enough))
     chosen = [order[labels[order] == label][:count] for label, count in enumerate(counts.tolist())]
     return torch.cat(chosen)
+
+
+def subset(images: Tensor, count: int) -> Tensor:
+    """At most `count` of the images, the same random ones each time.
+
+    Every n-th image would not do. MNIST's training images alternate between two groups of writers: every sixth one is
+    of one group.
+    """
+    if len(images) <= count:
+        return images
+    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:count]
+    return images[chosen.to(images.device)]
 
 
 def _apportioned(weights: Tensor, num: int) -> Tensor:

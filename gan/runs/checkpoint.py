@@ -7,6 +7,7 @@ classes. Those of this package may be imported; others only if the caller allows
 import hashlib
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from gan.engine.formats import FORMAT, recorded_format, recorded_recipe
 from gan.engine.recipe import Recipe
 from gan.engine.sampling import Sampler, untrained
 from gan.engine.saving import KEY
+from gan.runs.exported import CONFIG, config_beside
 from gan.runs.integrity import damage
 from gan.runs.reader import find_checkpoint
 from gan.runs.sample import import_its_code
@@ -34,28 +36,42 @@ if TYPE_CHECKING:
 MAX_BYTES = 4 * 2**30  # of a checkpoint; those of small-image GANs have some megabytes
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """What a file holds of a generator. Nothing of it is checked."""
+
+    variant: Any  # the importable path of its class
+    format: int
+    hyper_parameters: Any
+    step: Any
+    seed: Any  # of the run; None if the file does not say it
+    state: dict[str, Any]  # the weights by name
+    kinds: set[str]  # of weights: `raw`, `ema`
+
+
 def save_snapshot(module: "AdversarialModule", step: int, path: Path) -> None:
     """Write the generator's weights, or their average if there is one. The header says how to rebuild the generator.
 
     The header also has a checksum of all. The file appears only when it is complete.
     """
     sampler = module.sampler()
-    header = {
-        "format": FORMAT,
-        "variant": f"{type(module).__module__}.{type(module).__qualname__}",
-        "hyper_parameters": dict(module.hparams),
-        "step": step,
-        "weights": sampler.weights,
-    }
+    variant = f"{type(module).__module__}.{type(module).__qualname__}"
+    header = {"variant": variant, "hyper_parameters": dict(module.hparams), "step": step}
+    with replacing(path) as part:
+        part.write_bytes(snapshot(sampler, header)[0])
+
+
+def snapshot(sampler: Sampler, values: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    """Return the content of a snapshot and its header. `values` are variant, hyper_parameters, step and the like."""
+    header = {"format": FORMAT, **values, "weights": sampler.weights}
     header = json.loads(json.dumps(header))  # as it will be read
     weights = {
         f"{name}.{key}": tensor.contiguous()
         for name, network in _networks(sampler).items()
         for key, tensor in network.state_dict().items()
     }
-    metadata = {"gan": json.dumps({**header, "sha256": _sha256(header, weights)})}
-    with replacing(path) as part:
-        part.write_bytes(safetensors.torch.save(weights, metadata))
+    header["sha256"] = _sha256(header, weights)
+    return safetensors.torch.save(weights, {"gan": json.dumps(header)}), header
 
 
 def _sha256(header: dict[str, Any], weights: dict[str, torch.Tensor]) -> str:
@@ -89,7 +105,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 @import_folders_restored()
 def load(path: str | Path, allow_import: Collection[str] = (), weights: str | None = None) -> Sampler:
-    """Return the trained generator in a run, a checkpoint or a snapshot: `gan.load("runs/…").sample(64)`.
+    """Return the trained generator in a run, a checkpoint, a snapshot or an export: `gan.load("runs/…").sample(64)`.
 
     Of a run the last sound checkpoint is taken. `allow_import` names packages outside `gan` that classes may come from;
     they are imported from where the run found them.
@@ -99,27 +115,19 @@ def load(path: str | Path, allow_import: Collection[str] = (), weights: str | No
     file = find_checkpoint(path)
     if allow_import:
         import_its_code(file)
-    if file.suffix == ".safetensors":
-        header, state = _read_snapshot(file)
-        variant, number = header.get("variant"), recorded_format(header, str(file))
-        hyper_parameters, has = header.get("hyper_parameters"), {str(header.get("weights", "raw"))}
-        if number == 1:  # such a file has the generator alone, and no prefix
-            state = {f"generator.{name}": tensor for name, tensor in state.items()}
-    else:
-        checkpoint = read_checkpoint(file)
-        adversarial, state = checkpoint[KEY], checkpoint["state_dict"]
-        variant, number = adversarial.get("variant"), recorded_format(adversarial, str(file))
-        hyper_parameters = checkpoint["hyper_parameters"]
-        has = {kind for kind, prefix in (("raw", "generator."), ("ema", "average.")) if _part(state, prefix)}
+    recorded = read_recorded(file)
+    state, has = recorded.state, recorded.kinds
     weights = weights or ("ema" if "ema" in has else "raw")
     if weights not in has:
         raise UserError(f"{file}: has no {weights} weights of a generator; it has {', '.join(sorted(has)) or 'none'}")
-    sampler = build_sampler(variant, hyper_parameters, number, state, weights, allow_import, str(file))
+    sampler = build_sampler(
+        recorded.variant, recorded.hyper_parameters, recorded.format, state, weights, allow_import, str(file)
+    )
     averaged = weights == "ema" and file.suffix != ".safetensors"  # a snapshot has no names with `average`
     try:
         for name, network in _networks(sampler).items():
             average = "average" if name == "generator" else f"average_{name}"
-            network.load_state_dict(_part(state, f"{average if averaged else name}."))
+            network.load_state_dict(part_of(state, f"{average if averaged else name}."))
     except (RuntimeError, AttributeError, TypeError) as error:  # wrong shapes, or values that are no tensors
         raise UserError(f"{file}: its weights do not fit its recipe ({_first_line(error)})") from None
     return sampler.eval().requires_grad_(False)
@@ -130,18 +138,32 @@ def _networks(sampler: Sampler) -> dict[str, torch.nn.Module]:
     return {"generator": sampler.generator, **dict(sampler.further.items())}
 
 
-def _part(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+def part_of(state: dict[str, Any], prefix: str) -> dict[str, Any]:
     """Return the weights whose names begin with `prefix`, without that prefix."""
     return {name.removeprefix(prefix): value for name, value in state.items() if str(name).startswith(prefix)}
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """Return {step, seed} of a run, checkpoint or snapshot. The run's seed is None if the file does not say it."""
-    file = find_checkpoint(path)
+    """Return {step, seed} of a run, checkpoint, snapshot or export. The seed is None if the file does not say it."""
+    recorded = read_recorded(find_checkpoint(path))
+    return {"step": recorded.step, "seed": recorded.seed}
+
+
+def read_recorded(file: Path) -> Recorded:
+    """Return what a checkpoint or snapshot holds of a generator. UserError for a file that is neither."""
     if file.suffix == ".safetensors":
-        return {"step": _read_snapshot(file)[0].get("step"), "seed": None}
+        header, state = _read_snapshot(file)
+        number = recorded_format(header, str(file))
+        if number == 1:  # such a file has the generator alone, and no prefix
+            state = {f"generator.{name}": tensor for name, tensor in state.items()}
+        values, kinds = header.get("hyper_parameters"), {str(header.get("weights", "raw"))}
+        return Recorded(header.get("variant"), number, values, header.get("step"), header.get("seed"), state, kinds)
     checkpoint = read_checkpoint(file)
-    return {"step": checkpoint["global_step"], "seed": checkpoint[KEY].get("run_seed")}
+    adversarial, state = checkpoint[KEY], checkpoint["state_dict"]
+    kinds = {kind for kind, prefix in (("raw", "generator."), ("ema", "average.")) if part_of(state, prefix)}
+    variant, number = adversarial.get("variant"), recorded_format(adversarial, str(file))
+    values, step = checkpoint["hyper_parameters"], checkpoint["global_step"]
+    return Recorded(variant, number, values, step, adversarial.get("run_seed"), state, kinds)
 
 
 def build_sampler(
@@ -157,6 +179,21 @@ def build_sampler(
 
     Raises UserError for a class that may not be imported, or that is no variant.
     """
+    recipe, image_shape, classes = built_from(variant, hyper_parameters, number, allow_import, where)
+    made = variant_class(variant, f"{where}: variant") if _needs_its_class(variant, state) else None
+    with torch.random.fork_rng(devices=[]):  # the initial weights are thrown away
+        if made:
+            return made(recipe, image_shape, classes).sampler(weights)
+        return untrained(Recipe.of(recipe, variant.rpartition(".")[2]), image_shape, classes, weights)
+
+
+def built_from(
+    variant: Any, hyper_parameters: Any, number: int, allow_import: Collection[str], where: str
+) -> tuple[dict[str, Any], tuple[int, int, int], int]:
+    """Return the recipe, the shape of images and the number of classes that a file of format `number` names.
+
+    Raises UserError for what is none of these, and for code that is not allowed.
+    """
     values = hyper_parameters if isinstance(hyper_parameters, dict) else {}
     recipe, shape, classes = (values.get(name) for name in ("recipe", "image_shape", "num_classes"))
     if not (isinstance(variant, str) and "." in variant and isinstance(recipe, dict) and isinstance(classes, int)):
@@ -164,12 +201,7 @@ def build_sampler(
     if not (isinstance(shape, list) and len(shape) == 3 and all(isinstance(n, int) and 0 < n <= 4096 for n in shape)):
         raise UserError(f"{where}: image_shape must be [channels, height, width], got {shape!r}")
     refuse_foreign({"class_path": variant, "recipe": recipe}, allow_import, where)
-    made = variant_class(variant, f"{where}: variant") if _needs_its_class(variant, state) else None
-    recipe, image_shape = recorded_recipe(recipe, number), (shape[0], shape[1], shape[2])
-    with torch.random.fork_rng(devices=[]):  # the initial weights are thrown away
-        if made:
-            return made(recipe, image_shape, classes).sampler(weights)
-        return untrained(Recipe.of(recipe, variant.rpartition(".")[2]), image_shape, classes, weights)
+    return recorded_recipe(recipe, number), (shape[0], shape[1], shape[2]), classes
 
 
 def _needs_its_class(variant: str, state: dict[str, Any]) -> bool:
@@ -195,13 +227,18 @@ def _read_snapshot(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]
             header = json.loads((file.metadata() or {})["gan"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         header = dict(header)
-        checksum = header.pop("sha256", None)  # older snapshots have none
+        checksum = header.get("sha256")  # older snapshots have none
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise UserError(
             f"{path}: not a generator snapshot ({_first_line(error)}); give one that gan fit wrote"
         ) from None
-    if checksum not in (None, _sha256(header, weights)):
+    if checksum not in (None, _sha256({key: value for key, value in header.items() if key != "sha256"}, weights)):
         raise UserError(f"{path}: damaged (its checksum is another); give a sound one that gan fit wrote")
+    config = config_beside(path)
+    changed = [key for key, value in header.items() if config is not None and config.get(key) != value]
+    if changed:
+        says = f"{path.with_name(CONFIG)}: says another {changed[0]} than {path.name} beside it"
+        raise UserError(f"{says}, so one of them was changed; take the whole export anew")
     return header, weights
 
 

@@ -17,7 +17,7 @@ from gan.engine.formats import recorded_format
 from gan.runs.directory import RESOLVED
 from gan.runs.yaml_files import read_yaml
 
-SECTIONS = ("seeds", "data", "trainer", "scalars", "image_grid", "evaluation", "checkpoints")
+SECTIONS = ("seeds", "data", "trainer", "scalars", "image_grid", "evaluation", "watchdog", "checkpoints")
 KEYS = ("model", *SECTIONS, "seed_everything", "threads", "run")
 # Further keys of a run's own file: its format, and the folder from which code outside this package was imported.
 RECORDED = ("format", "pythonpath")
@@ -174,6 +174,13 @@ def check_keys(values: Mapping[str, Any], allowed: Collection[str], section: str
         if key not in allowed:
             path = f"{section}.{key}" if section else key
             raise UserError(f"{prefix(where)}unknown key {path!r}; {nearest(str(key), allowed)}")
+
+
+def measuring(tree: Mapping[str, Any]) -> list[Any]:
+    """Return what the section `evaluation` names: measures and the extractor."""
+    section = tree.get("evaluation") or {}
+    extractor = section.get("extractor")
+    return [list(section.get("measures") or {}), extractor.get("name") if isinstance(extractor, Mapping) else extractor]
 
 
 def prefix(where: str) -> str:

@@ -11,7 +11,9 @@ from torch import nn
 from gan.base.disk import training
 from gan.base.errors import DiskError, UserError
 from gan.runs.callbacks.interrupt import Interrupt
+from gan.runs.callbacks.watchdog import Watchdog
 from gan.runs.fit import CODES
+from gan.runs.signs import not_finite
 from gan.runs.status import Life, living
 
 
@@ -29,16 +31,16 @@ def end_of(trainer: pl.Trainer, module: nn.Module) -> End:
 
     It has diverged if a weight is not finite, whatever stopped it: no update makes such a weight finite again.
     """
-    weights = {name: tensor for name, tensor in module.state_dict().items() if tensor.is_floating_point()}
-    lost = [name for name, tensor in weights.items() if not bool(tensor.isfinite().all())]
-    if lost:
-        reason = f"{len(lost)} of {len(weights)} tensors of weights are not finite, {lost[0]} is the first"
-        return End("diverged", reason, CODES["diverged"])
+    if lost := not_finite(module):
+        return End("diverged", lost, CODES["diverged"])
     interrupt = next(c for c in trainer.callbacks if isinstance(c, Interrupt))  # type: ignore[attr-defined]
     if interrupt.received:
         return End("stopped", interrupt.reason, 128 + interrupt.received)
     if interrupt.reason:
         return End("stopped", interrupt.reason, CODES["time"])
+    watchdog = next((c for c in trainer.callbacks if isinstance(c, Watchdog)), None)  # type: ignore[attr-defined]
+    if watchdog and watchdog.stopped:
+        return End("stopped", f"watchdog: {watchdog.stopped}", CODES["watchdog"])
     if trainer.should_stop and trainer.global_step != trainer.max_steps:
         return End("stopped", "callback", CODES["callback"])
     return End("finished", None, 0)

@@ -14,11 +14,11 @@ from gan.base.paths import absolute
 from gan.runs.config import KEYS, Part, canonical, mapping, parts, read_config
 from gan.runs.directory import CONFIG
 
-MAY_CHANGE = ("trainer", "scalars", "image_grid", "evaluation", "checkpoints")  # on resuming
+MAY_CHANGE = ("trainer", "scalars", "image_grid", "evaluation", "watchdog", "checkpoints")  # on resuming
 MAY_CHANGE_TOO = ("data.root", "threads")
 # Exit codes. A signal n gives 128 + n.
 CODES = {"finished": 0, "failed": 1, "mistake": UserError.code, "time": 3, "callback": 3, "disk": DiskError.code}
-CODES["diverged"] = 5
+CODES |= {"diverged": 5, "watchdog": 6}
 Section = Mapping[str, Any]
 
 
@@ -30,7 +30,7 @@ class Outcome:
     step: int
     is_global_zero: bool  # whether this is the first process, which prints for all
     state: str  # `finished`, `stopped` or `diverged`
-    reason: str | None  # of a stop: `signal NAME`, `time` or `callback`
+    reason: str | None  # of a stop: `signal NAME`, `time`, `watchdog: SIGN` or `callback`
     code: int  # the exit code
     report: dict[str, Any] | None  # the last measurement on test images
     trained: bool = True  # False if the run had ended before
@@ -48,6 +48,7 @@ def fit(
     scalars: Section | None = None,
     image_grid: Section | None = None,
     evaluation: Section | None = None,
+    watchdog: Section | None = None,
     checkpoints: Section | None = None,
     seed_everything: int | None = None,
     threads: int | None = None,
@@ -73,6 +74,7 @@ def fit(
         scalars: every_n_steps.
         image_grid: every_n_steps, num_images.
         evaluation: every_n_steps, num_samples.
+        watchdog: every_n_steps, stop.
         checkpoints: every_n_steps, milestones.
         seed_everything: the run's seed. The default is that of the configs, or 1.
         threads: CPU threads of each process. The default fits the machine and the networks.
@@ -147,6 +149,7 @@ def resume(
     scalars: Section | None = None,
     image_grid: Section | None = None,
     evaluation: Section | None = None,
+    watchdog: Section | None = None,
     checkpoints: Section | None = None,
     threads: int | None = None,
     allow_import: Collection[str] = (),

@@ -8,7 +8,8 @@ from gan.base.errors import UserError
 from gan.runs.differences import differences
 from gan.runs.directory import CONFIG
 from gan.runs.reader import Run
-from gan.runs.status import end_if_killed
+from gan.runs.rows import score_name, score_of
+from gan.runs.status import Alarm, end_if_killed
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,11 @@ class Line:
     state: str  # `unreadable` for a run of which a file is damaged
     reason: str | None  # of a stop or a failure; of an unreadable run, what is wrong
     step: int | None
-    fid: float | None
-    images: str | None  # the FID's: `test`, or `held-out` for the best one of a run without a report
+    score: float | None
+    score_name: str | None  # such as `fid`
+    images: str | None  # the score's: `test`, or `held-out` for the best one of a run without a report
     differs: dict[str, Any]  # the values that are not the same in all runs
+    alarms: tuple[Alarm, ...] = ()  # what the watchdog saw
 
 
 def overview(directory: str | Path) -> list[Line]:
@@ -46,9 +49,9 @@ def _line(run: Run, place: Path) -> Line | None:
         end_if_killed(run.directory)
         report, best, record = run.report, run.best, run.record
         row, images = (report, "test") if report else (best, "held-out")
-        fid = row.get("fid") if row else None
         step = record.step if record else run.step
         reason = record.reason if record else None
-        return Line(name, run.state, reason, step, fid, images if row else None, {})
+        score, called = (score_of(row), score_name(row)) if row else (None, None)
+        return Line(name, run.state, reason, step, score, called, images if row else None, {}, run.alarms)
     except UserError as error:
-        return Line(name, "unreadable", str(error), None, None, None, {})
+        return Line(name, "unreadable", str(error), None, None, None, None, {})

@@ -120,6 +120,8 @@ def _refuse_what_watches_one_run(tree: Mapping[str, Any]) -> None:
     for key in ONE_RUN:
         if tree["trainer"].get(key):
             raise UserError(f"copies: trainer.{key} is for one run; remove it, or train single runs")
+    if tree["watchdog"]["stop"]:
+        raise UserError("copies: watchdog.stop is for one run, as copies end together; remove it, or train single runs")
     if processes(tree["trainer"]) > 1:
         raise UserError("copies: are trained in one process; give trainer.devices=1")
 

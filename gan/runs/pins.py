@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gan.base.choices import named
+from gan.base.choices import named, normalise
 from gan.base.errors import UserError
 from gan.base.notes import say
 from gan.data.datamodule import ImageDataModule
@@ -13,8 +13,15 @@ from gan.data.dataset import DATASETS, LoadedData, importable, source_again
 from gan.runs.checkpoint import read_checkpoint, refuse_foreign
 from gan.runs.config import Part, read_config
 from gan.runs.directory import CONFIG
+from gan.runs.exported import config_beside
 from gan.runs.plan import complete_data, recorded_data
 from gan.runs.reader import Run, run_of
+
+# Of what a run recorded of its images: what does not name a folder or file of its machine.
+EXPORTED = (
+    *("name", "source", "split", "counts", "held_out_is_trained_on"),
+    *("files", "data_sha256", "official", "image_shape", "class_names"),
+)
 
 
 def with_recorded_source(config: Part, recorded: Mapping[str, Any]) -> Part:
@@ -74,9 +81,12 @@ def images_to_measure(
         refuse_foreign(importable(config.tree.get("data", {}).get("name")), allow_import, str(path), called=True)
         settings = complete_data({"name": {}, **recorded_data(with_recorded_source(config, recorded))})
     else:
-        where, recorded = str(file), _of_checkpoint(file)
-        source = source_again(DATASETS[recorded["name"]].sources, "auto", recorded["source"], recorded["name"])
-        settings = complete_data({"name": {"name": recorded["name"]}, "source": source})
+        where, recorded = str(file), _of_file(file)
+        choice = normalise(recorded.get("choice", recorded["name"]), "data.name")
+        refuse_foreign(importable(choice), allow_import, where, called=True)
+        sources = getattr(named(choice["name"], DATASETS, "data.name"), "sources", ())
+        source = source_again(sources, "auto", recorded["source"], recorded["name"])
+        settings = complete_data({"name": choice, "source": source, "split": recorded.get("split")})
     elsewhere = place.get("source") not in (None, settings["source"])
     if not elsewhere and place.get("root") is not None:
         refuse_useless_root(settings, where)
@@ -105,11 +115,33 @@ def _read(settings: Mapping[str, Any]) -> ImageDataModule:
     return images
 
 
-def _of_checkpoint(file: Path) -> dict[str, Any]:
-    """Return what a checkpoint outside any run says of its images: name, source and files."""
-    state = {} if file.suffix == ".safetensors" else read_checkpoint(file).get("ImageDataModule") or {}
-    name, source = (state.get(key) if isinstance(state, dict) else None for key in ("name", "source"))
-    if not (isinstance(name, str) and name in DATASETS and isinstance(source, str)):
+def images_to_export(run: Run) -> dict[str, Any] | None:
+    """Return what an export says of a run's images, or None if the run recorded nothing.
+
+    `choice` names the data set. It is absent if it names a folder, which is on this machine alone.
+    """
+    recorded = recorded_images(run)
+    if not recorded:
+        return None
+    choice = normalise(recorded_data(read_config(run.directory / CONFIG)).get("name") or recorded["name"], "data.name")
+    is_elsewhere = any(isinstance(value, str) and Path(value).is_absolute() for value in choice.values())
+    facts = {key: recorded[key] for key in EXPORTED if key in recorded}
+    if isinstance(names := getattr(DATASETS.get(choice["name"]), "class_names", None), tuple):
+        facts = {"class_names": list(names), **facts}
+    return facts | ({} if is_elsewhere else {"choice": choice})
+
+
+def _of_file(file: Path) -> dict[str, Any]:
+    """Return what a file outside any run says of its images: name, source, files, and an export also choice and split.
+
+    UserError for a file that does not say it, or in a way that `images_to_measure` cannot use.
+    """
+    is_snapshot = file.suffix == ".safetensors"
+    found = (config_beside(file) or {}).get("data") if is_snapshot else read_checkpoint(file).get("ImageDataModule")
+    state = found if isinstance(found, dict) else {}
+    needed = {"name": str, "source": str} | ({"choice": dict, "data_sha256": str} if is_snapshot else {})
+    is_said = all(isinstance(state.get(key), kind) for key, kind in needed.items())
+    if not is_said or not (is_snapshot or state["name"] in DATASETS):
         raise UserError(
             f"{file}: lies in no run, and does not say which images it was trained on; give the run, or a file in it"
         )

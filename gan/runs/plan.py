@@ -18,18 +18,21 @@ from gan.data.dataset import DATASETS, importable
 from gan.engine.formats import FORMAT, completed_data, recorded_recipe
 from gan.engine.game import AdversarialModule
 from gan.engine.recipe import Recipe
+from gan.measure.registry import completed_section
 from gan.runs.callbacks.checkpoints import Checkpoints
 from gan.runs.callbacks.evaluation import Evaluation
 from gan.runs.callbacks.image_grid import ImageGrid
 from gan.runs.callbacks.scalars import Scalars
-from gan.runs.config import Part, check_keys, composed
+from gan.runs.callbacks.watchdog import Watchdog
+from gan.runs.config import Part, check_keys, composed, measuring
 from gan.runs.objects import named_classes
 from gan.runs.trainer import TRAINER_DEFAULTS
 from gan.variants import variant_class
 
 # Section -> the callback whose arguments are the keys of the section.
 CALLBACKS: dict[str, Any] = {
-    **{"scalars": Scalars, "image_grid": ImageGrid, "evaluation": Evaluation, "checkpoints": Checkpoints}
+    **{"scalars": Scalars, "image_grid": ImageGrid, "evaluation": Evaluation},
+    **{"watchdog": Watchdog, "checkpoints": Checkpoints},
 }
 HIDDEN = {"evaluation": {"data"}}  # section -> arguments that only Python code can give
 
@@ -75,6 +78,7 @@ def plan(parts: Sequence[Part]) -> Plan:
     for section, callback in CALLBACKS.items():
         tree[section] = arguments(section) | _over(base.get(section, {}), change.get(section, {}))
         check_arguments(callback, tree[section], section)
+    tree["evaluation"] = completed_section(tree["evaluation"])
     if imported(tree):
         tree["pythonpath"] = top.get("pythonpath", str(Path.cwd()))
     return Plan(tree, variant, recipe)
@@ -93,6 +97,7 @@ def imported(tree: dict[str, Any]) -> list[str]:
     return [
         *foreign_names(tree["model"]),
         *foreign_names(data, called=True),
+        *foreign_names(measuring(tree), called=True),
         *(n for n in foreign_names(list(named_classes(tree["trainer"]))) if not n.startswith("pytorch_lightning.")),
     ]
 

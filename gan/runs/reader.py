@@ -17,12 +17,12 @@ from gan.base.paths import absolute
 from gan.engine.formats import recorded_format
 from gan.runs.directory import CONFIG, METRICS, PROVENANCE, RESOLVED
 from gan.runs.events import read_scalars
+from gan.runs.exported import weights_of
 from gan.runs.integrity import damage
 from gan.runs.owner import owner_of
-from gan.runs.status import Status, read_status
+from gan.runs.rows import Row, loss_of, score_name, score_of
+from gan.runs.status import Alarm, Status, read_status
 from gan.runs.yaml_files import read_tree
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,13 @@ class Run:
 
     @property
     def selection_rows(self) -> list[Row]:
-        """The measurements on held-out images."""
-        return [row for row in self.rows if row.get("role") == "selection"]
+        """The measurements of the score on held-out images."""
+        return [row for row in self.rows if row.get("role") == "selection" and score_name(row)]
 
     @property
     def report_rows(self) -> list[Row]:
-        """The measurements on test images. There is one for each time that the run came to its end."""
-        return [row for row in self.rows if row.get("role") == "report"]
+        """The measurements of the score on test images. There is one for each time that the run came to its end."""
+        return [row for row in self.rows if row.get("role") == "report" and score_name(row)]
 
     @property
     def report(self) -> Row | None:
@@ -107,9 +107,9 @@ class Run:
 
     @property
     def best(self) -> Row | None:
-        """The first measurement on held-out images with the lowest FID, or None if no FID is finite."""
-        finite = [row for row in self.selection_rows if isinstance(row.get("fid"), int | float)]
-        return min(finite, key=lambda row: row["fid"], default=None)
+        """The first measurement on held-out images with the best score, or None if no score is finite."""
+        finite = [row for row in self.selection_rows if score_of(row) is not None]
+        return min(finite, key=loss_of, default=None)
 
     @property
     def checkpoints(self) -> dict[int, Path]:
@@ -130,7 +130,7 @@ class Run:
         files = self.saved(kind)
         if not files:
             where = f"{self.directory}: holds no checkpoints/{kind}_step_*.ckpt"
-            raise UserError(f"{where}; give a run of gan fit, or a checkpoint")
+            raise UserError(f"{where}; give a run of gan fit, a checkpoint, or an export")
         return files[max(files)]
 
     @property
@@ -164,6 +164,11 @@ class Run:
         if self.record:
             return str(replace(self.record, state=self.state))
         return f"stopped at {self.step}" if self.state == "stopped" else self.state
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """What the watchdog saw, in the order in which it began."""
+        return self.record.alarms if self.record else ()
 
     @property
     def pictures(self) -> dict[int, Path]:
@@ -233,14 +238,22 @@ def run_of(path: str | Path) -> Run | None:
     return None
 
 
+def export_in(directory: Path) -> Path | None:
+    """Return the file of weights in an export. None for another path. UserError for an export that lacks a file."""
+    return None if Run(directory).checkpoints else weights_of(directory)
+
+
 def find_checkpoint(path: str | Path, kind: str = "last") -> Path:
     """Return `path` itself if it is a file, or the newest sound checkpoint of a kind (`last`, `best`) in a run.
 
-    A newer one that is damaged is said in a line. If all are damaged, the newest is returned, whose reading is refused.
+    Of an export it is the file of weights. A newer checkpoint that is damaged is said in a line. If all are damaged,
+    the newest is returned, whose reading is refused.
     """
     place = absolute(path, "path")
     if not place.is_dir():
         return place
+    if exported := export_in(place):
+        return exported
     newest = Run(place).checkpoint(kind)
     reason = damage(newest)
     for file in reversed(Run(place).saved(kind).values()) if reason else ():

@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -25,8 +25,31 @@ from gan.runs.session import end_session, ended_sessions
 FILE = "status.json"
 STATES = ("running", "stopped", "finished", "failed", "diverged")
 MAX_BYTES = 10_000  # of the file
+MAX_ALARMS = 16  # of a run; of more, the oldest that are over are left out
 BEAT_EVERY = 5.0  # seconds between two heartbeats of steps; a phase is written at once
 TRAINING = "training"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What the watchdog saw of a training that fails."""
+
+    sign: str  # `nan`, `saturated`, `collapsed` or `dead`; a later version may have others
+    step: int  # generator updates when it began
+    reason: str
+    over: int | None = None  # generator updates when it ended, if it did
+
+    def __str__(self) -> str:
+        """`collapsed since 600`, `saturated 300 to 900`."""
+        return f"{self.sign} since {self.step}" if self.over is None else f"{self.sign} {self.step} to {self.over}"
+
+    def ended(self, step: int) -> "Alarm":
+        """Return the alarm as over."""
+        return replace(self, over=step)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return its plain values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -41,6 +64,7 @@ class Status:
     started: str  # when this process began to train, as ISO 8601 in UTC
     heartbeat: str  # when a step or a phase moved last
     phase: str = TRAINING  # what goes on: `training`, or the name of a long phase
+    alarms: tuple[Alarm, ...] = ()  # in the order in which they began
 
     def __str__(self) -> str:
         """`finished`, `stopped at 120 (time)` and the like. A run that is running may be dead: see `Run.state`."""
@@ -93,18 +117,46 @@ def _checked(values: Any) -> Status:
         raise ValueError("must be an object")
     known = {field.name: field for field in fields(Status)}
     values = {name: value for name, value in values.items() if name in known}  # a later version may add some
-    if missing := known.keys() - values.keys():
+    alarms = alarms_of(values.pop("alarms", []))  # versions without a watchdog wrote none
+    if missing := known.keys() - values.keys() - {"alarms"}:
         raise ValueError(f"lacks {', '.join(sorted(missing))}")
     for name, value in values.items():
         number = name in ("step", "pid")
-        right = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
-        if not (right if number else isinstance(value, str) or (name == "reason" and value is None)):
+        if not (_is_count(value) if number else isinstance(value, str) or (name == "reason" and value is None)):
             raise ValueError(f"{name} may not be {value!r}")
     if values["state"] not in STATES:
         raise ValueError(f"state may not be {values['state']!r}")
     for name in ("started", "heartbeat"):
         datetime.fromisoformat(values[name]).timestamp()
-    return Status(**{name: _printable(value) for name, value in values.items()})
+    return Status(**{name: _printable(value) for name, value in values.items()}, alarms=alarms)
+
+
+def alarms_of(values: Any) -> tuple[Alarm, ...]:
+    """Return the alarms that a file's values make. ValueError if they make none."""
+    if not isinstance(values, list) or len(values) > MAX_ALARMS:
+        raise ValueError(f"alarms must be a list of at most {MAX_ALARMS}")
+    found = []
+    for value in values:
+        if not isinstance(value, dict):
+            raise ValueError("an alarm must be an object")
+        alarm = {field.name: value.get(field.name) for field in fields(Alarm)}
+        if not (isinstance(alarm["sign"], str) and isinstance(alarm["reason"], str) and _is_count(alarm["step"])):
+            raise ValueError("an alarm must have sign, step and reason")
+        if not (alarm["over"] is None or (_is_count(alarm["over"]) and alarm["over"] >= alarm["step"])):
+            raise ValueError(f"an alarm's over may not be {alarm['over']!r}")
+        found.append(Alarm(**{name: _printable(item) for name, item in alarm.items()}))
+    return tuple(found)
+
+
+def kept(alarms: list[Alarm]) -> list[Alarm]:
+    """Return as many alarms as a status holds: without the oldest that are over."""
+    over = [alarm for alarm in alarms if alarm.over is not None]
+    dropped = over[: max(0, len(alarms) - MAX_ALARMS)]
+    return [alarm for alarm in alarms if alarm not in dropped]
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def _printable(value: Any) -> Any:
@@ -122,11 +174,11 @@ class Life:
         self.status: Status | None = None
         self._next = 0.0
 
-    def begin(self, step: int) -> None:
+    def begin(self, step: int, alarms: Iterable[Alarm] = ()) -> None:
         """Write that the run is running, unless that is written already."""
         if self.status is None:
-            now = _now()
-            self._write(Status("running", None, step, os.getpid(), socket.gethostname(), now, now, "starting"))
+            now, process = _now(), (os.getpid(), socket.gethostname())
+            self._write(Status("running", None, step, *process, now, now, "starting", tuple(alarms)))
 
     def beat(self, step: int) -> None:
         """Take note of a step. The file is written at most every few seconds."""
@@ -137,6 +189,11 @@ class Life:
         """Write that a phase begins."""
         if self.status:
             self._write(replace(self.status, heartbeat=_now(), phase=phase))
+
+    def tell(self, alarms: Iterable[Alarm]) -> None:
+        """Write the alarms."""
+        if self.status:
+            self._write(replace(self.status, heartbeat=_now(), alarms=tuple(alarms)))
 
     def end(self, state: str, step: int, reason: str | None = None) -> None:
         """Write how the run and its session ended. Of a reason the first line is kept."""
@@ -181,6 +238,12 @@ def phase(name: str) -> Iterator[None]:
         yield
     finally:
         life.enter(before)
+
+
+def tell_alarms(alarms: Iterable[Alarm]) -> None:
+    """Write the alarms into the status of the run that is trained. Where none is trained it does nothing."""
+    if _life is not None:
+        _life.tell(alarms)
 
 
 def _now() -> str:

@@ -180,8 +180,8 @@ def content_of(checkpoint: Path, whole: Plan, allow_import: Collection[str]) -> 
 def close(directory: Path, step: int) -> None:
     """Record the end of a run that was killed after its last checkpoint."""
     with owned(directory):
-        life = Life(directory)
-        life.begin(step)
+        life, before = Life(directory), read_status(directory)
+        life.begin(step, before.alarms if before else ())
         life.end("finished", step)
 
 

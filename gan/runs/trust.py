@@ -14,7 +14,7 @@ from gan.base.choices import foreign_names
 from gan.base.errors import UserError
 from gan.base.importing import lies_in
 from gan.data.dataset import importable
-from gan.runs.config import Part
+from gan.runs.config import Part, measuring
 from gan.runs.objects import KEYS, named_classes
 
 LIGHTNING = "pytorch_lightning"
@@ -90,6 +90,7 @@ def _named(tree: Mapping[str, Any]) -> list[str]:
     return [
         *foreign_names(tree.get("model")),
         *foreign_names(importable(tree.get("data", {}).get("name")), called=True),
+        *foreign_names(measuring(tree), called=True),
         *(n for n in foreign_names(list(classes)) if n.split(".")[0] != LIGHTNING),
     ]
 

@@ -92,6 +92,7 @@ def test_sampling_needs_no_lightning(tmp_path):
     (snapshot,) = (run / "checkpoints").glob("*.safetensors")
     paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     commands = [["sample", str(s), "--num=4", f"--out={tmp_path / f'{n}.png'}"] for n, s in enumerate((run, snapshot))]
+    commands += [["sample", str(run), "--num=4", f"--out={tmp_path / 'folder'}"]]
     code, _, err = ended(spawn([sys.executable, "-c", SAMPLE, json.dumps(commands)], environment=paths))
     assert code == 0, err
     assert Path(tmp_path / "0.png").read_bytes() == Path(tmp_path / "1.png").read_bytes()

@@ -34,6 +34,8 @@ def test_a_long_list_is_given_only_where_no_name_is_near():
         ("wgan_gp", VARIANTS, "WGANGP"),
         ("cifar10", DATASETS, "folder"),
         ("FashionMNIST", DATASETS, "fashion_mnist"),
+        ("Kuzushiji-MNIST", DATASETS, "kmnist"),
+        ("StackedMNIST", DATASETS, "stacked_mnist"),
     ],
 )
 def test_what_a_person_most_likely_meant(word, known, meant):

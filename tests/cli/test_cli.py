@@ -24,7 +24,7 @@ def test_help_fits_a_screen(words, most, capsys):
     assert max(map(len, lines)) <= 100
 
 
-@pytest.mark.parametrize("command", ["resume", "sample", "evaluate", "data"])
+@pytest.mark.parametrize("command", ["resume", "sample", "evaluate", "export", "data"])
 def test_each_command_explains_itself(command, capsys):
     assert gan(command, "--help") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -84,6 +84,7 @@ assert not {"torch", "numpy", "pytorch_lightning"} & sys.modules.keys()
         (["data", "mnist", "--data.root"], "needs a value"),
         (["sample", "nowhere", "--out=a.jpg"], "must end in .npz"),
         (["evaluate", "nowhere", "--num=1"], "--num must be a whole number from 2"),
+        (["export", "nowhere", "--out=."], "is in use"),
     ],
 )
 def test_what_needs_no_torch_is_answered_before_it_is_imported(words, says, tmp_path):
@@ -308,9 +309,9 @@ def test_fit_without_a_variant_says_what_there_is(capsys):
     assert "MLPGAN" in error_line(capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("command", ["sample", "evaluate", "data"])
+@pytest.mark.parametrize("command", ["sample", "evaluate", "export", "data"])
 def test_other_commands_refuse_unknown_and_abbreviated_options(command, capsys):
-    rest = {"sample": ["--out", "x.png"]}.get(command, [])
+    rest = {"sample": ["--out", "x.png"], "export": ["--out", "x"]}.get(command, [])
     for option in ("--allow=x", "--data.r=x", "--nonsense"):
         assert gan(command, "mnist", *rest, option) == 2
         line = error_line(capsys.readouterr().err)

@@ -130,6 +130,7 @@ def test_the_help_of_data_has_every_source_split_and_own_key(capsys):
         "folder": ["size", "colour", "test"],
         "glyphs": ["fonts", "inverted"],
         "notmnist": ["polarity", "duplicates", "inverted"],
+        "stacked_mnist": ["train", "seed"],
     }
     for name, dataset in DATASETS.items():
         assert rows[name] == [*dataset.sources, *dataset.splits, *own.get(name, ["-"])]

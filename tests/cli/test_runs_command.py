@@ -63,7 +63,7 @@ def test_runs_as_json(runs, capsys):
     found = {line["run"]: line for line in json.loads(capsys.readouterr().out)}
     assert found["uniform"]["reason"] == "signal SIGTERM"
     assert FILE in found["damaged"]["reason"]
-    assert (found["uniform"]["fid"], found["uniform"]["images"]) == (31.5, "held-out")
+    assert (found["uniform"]["score"], found["uniform"]["images"]) == (31.5, "held-out")
     assert found["base"]["differs"]["model.init_args.recipe.prior.name"] == "normal"
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from gan.data.datamodule import ImageDataModule
 from gan.data.dataset import DATASETS
 from gan.data.files.idx import encode_idx
-from gan.data.sources import fashion_mnist
+from gan.data.sources import fashion_mnist, kmnist, stacked_mnist
 from gan.data.sources.glyphs import glyphs
 
 PARTS = ("train", "held_out", "test")
@@ -29,10 +29,12 @@ def write_pictures(root, patch):
 
 
 def write_idx_files(root, patch):
-    patch.setattr(fashion_mnist, "COUNTS", {"train": 40, "t10k": 10})
-    patch.setattr(fashion_mnist, "HELD_OUT", 10)
+    counts = {"train": 40, "t10k": 10}
+    for module in (fashion_mnist, kmnist):
+        patch.setattr(module, "COUNTS", counts)
+        patch.setattr(module, "HELD_OUT", 10)
     random = np.random.default_rng(0)
-    for part, count in fashion_mnist.COUNTS.items():
+    for part, count in counts.items():
         images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
         (root / f"{part}-images-idx3-ubyte").write_bytes(encode_idx(images))
         (root / f"{part}-labels-idx1-ubyte").write_bytes(encode_idx(np.arange(count, dtype=np.uint8) % 10))
@@ -49,6 +51,10 @@ def few_glyphs(root, patch):
     patch.setattr(glyphs, "COUNTS", {"train": 600, "held_out": 200, "test": 200})
 
 
+def few_stacks(root, patch):
+    patch.setattr(stacked_mnist, "COUNTS", {"held_out": 200, "test": 200})
+
+
 def nothing(root, patch):
     """What ships with the package's requirements is enough."""
 
@@ -57,9 +63,11 @@ def nothing(root, patch):
 OFFLINE = {
     "mnist": (nothing, "embedded", {}),
     "fashion_mnist": (write_idx_files, "idx", {}),
+    "kmnist": (write_idx_files, "idx", {}),
     "folder": (write_pictures, "auto", {"size": 10}),
     "glyphs": (few_glyphs, "auto", {}),
     "notmnist": (write_letters, "idx", {}),
+    "stacked_mnist": (few_stacks, "embedded", {"train": 600}),
 }
 every_data_set = pytest.mark.parametrize("name", DATASETS)
 

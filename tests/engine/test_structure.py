@@ -48,7 +48,7 @@ def test_a_checkpoint_whose_callbacks_lack_a_key_or_have_junk_is_refused(tmp_pat
     assert gan("fit", *words) == 0
     sound = checkpoint(run)
     check_structure(sound, "x.ckpt")
-    keys = [("Checkpoints", "best_fid"), ("Recording", "data"), *(("Scalars", key) for key in CALLBACKS["Scalars"])]
+    keys = [("Checkpoints", "best"), ("Recording", "data"), *(("Scalars", key) for key in CALLBACKS["Scalars"])]
     cases = [(path, change) for path in keys for change in (REMOVED, "junk", [torch.zeros(2)])]
     tag = next(iter(sound["callbacks"]["Scalars"]["sums"]))
     cases += [(("Scalars", "sums", tag), change) for change in ("junk", torch.zeros(2), torch.zeros((), dtype=int))]

@@ -44,6 +44,8 @@ OTHER = {
     "precision": "bfloat16",
     "rounding": "none",
     "label_shares": "real",
+    "metric_parameters": {"k": 3},
+    "reference": "partly trained on",
 }
 
 
@@ -75,7 +77,7 @@ def test_row_refuses_to_overwrite_the_protocol():
         PROTOCOL.row(num_fake=3)
 
 
-@pytest.mark.parametrize("name", ["split", "role", "weights", "batch_norm", "rounding", "label_shares"])
+@pytest.mark.parametrize("name", ["split", "role", "weights", "batch_norm", "rounding", "label_shares", "reference"])
 def test_other_choices_are_refused(name):
     with pytest.raises(ValueError, match=f"{name} must be one of"):
         replace(PROTOCOL, **{name: "nonsense"})

@@ -13,7 +13,7 @@ import pytest
 from gan.base.errors import UserError
 from gan.runs.owner import FILE as OWNER
 from gan.runs.owner import owned, owner_of, refuse_owned
-from gan.runs.status import FILE, Life, Status, living, phase, read_status
+from gan.runs.status import FILE, Alarm, Life, Status, living, phase, read_status
 
 HERE = socket.gethostname()
 
@@ -42,6 +42,9 @@ def test_a_phase_without_a_run_is_nothing(tmp_path):
         assert not list(tmp_path.iterdir())
 
 
+ALARM = {"sign": "collapsed", "step": 4, "reason": "one image"}
+
+
 def status(**values):
     now = "2026-01-01T00:00:00+00:00"
     return asdict(Status("running", None, 4, os.getpid(), HERE, now, now)) | values
@@ -64,6 +67,12 @@ def status(**values):
         (json.dumps(status(heartbeat="soon")).encode(), "not a run's status"),
         (json.dumps(status(heartbeat="0001-01-01")).encode(), "not a run's status"),
         (json.dumps(status(reason=3)).encode(), "reason may not be 3"),
+        (json.dumps(status(alarms={})).encode(), "alarms must be a list"),
+        (json.dumps(status(alarms=[ALARM] * 17)).encode(), "a list of at most 16"),
+        (json.dumps(status(alarms=[3])).encode(), "an alarm must be an object"),
+        (json.dumps(status(alarms=[ALARM | {"sign": None}])).encode(), "must have sign, step and reason"),
+        (json.dumps(status(alarms=[ALARM | {"step": 1.5}])).encode(), "must have sign, step and reason"),
+        (json.dumps(status(alarms=[ALARM | {"over": 3}])).encode(), "over may not be 3"),
     ],
 )
 def test_a_damaged_status_is_one_line(content, says, tmp_path):
@@ -77,6 +86,20 @@ def test_a_damaged_status_is_one_line(content, says, tmp_path):
 def test_a_status_moves_no_cursor_and_may_be_of_a_later_version(tmp_path):
     (tmp_path / FILE).write_text(json.dumps(status(state="failed", reason="a\x1b[2Jb\nc", later=1)))
     assert str(read_status(tmp_path)) == "failed at 4 (a [2Jb c)"
+
+
+def test_alarms_are_kept_to_the_end_and_versions_without_them_are_read(tmp_path):
+    life = Life(tmp_path)
+    life.begin(0)
+    life.tell([Alarm("collapsed", 4, "one image", 9), Alarm("later_sign", 5, "a\x1b")])
+    life.beat(6)
+    life.end("finished", 7)
+    told = read_status(tmp_path)
+    assert [str(alarm) for alarm in told.alarms] == ["collapsed 4 to 9", "later_sign since 5"]
+    assert told.alarms[1].reason == "a ", "it moves no cursor"
+    older = {key: value for key, value in status().items() if key != "alarms"}
+    (tmp_path / FILE).write_text(json.dumps(older))
+    assert read_status(tmp_path).alarms == ()
 
 
 # The lock ---------------------------------------------------------------------------------------------------------

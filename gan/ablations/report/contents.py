@@ -4,13 +4,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from gan.ablations.design import Manifest
 from gan.ablations.report.blocks import Block, Code, Heading, Picture, Table, Text
 from gan.ablations.report.keys import word
 from gan.ablations.report.study import Study
 from gan.ablations.report.summary import NONE, Line, words
 from gan.measure.protocol import Protocol
 from gan.runs.differences import flat
+from gan.runs.rows import better_of, title_of
 
 HOW = (
     "The typical score is the geometric mean of the runs that did not fail, with the 95 % t interval on the "
@@ -36,7 +36,7 @@ def contents(
     bounds = {"its FID is above": "fid_above", "a class has a share of its samples below": "class_share_below"}
     reasons = [f"{words} {manifest.failure[key]:g}" for words, key in bounds.items() if key in manifest.failure]
     failure = ", or ".join(["it crashed or diverged", *reasons])
-    blocks.append(Text(f"Score: {score_words(manifest)}; smaller is better. A run failed if {failure}."))
+    blocks.append(Text(f"Score: {score_words(found)}; smaller is better. A run failed if {failure}."))
     how = HOW + (f" {COMPARED.format(paired=_pairing(lines))}" if len(lines) > 1 else "")
     blocks += [table, Text(how), *map(Text, found.notes), *pictures]
     changes = [
@@ -105,16 +105,22 @@ def _origin(found: Study) -> list[tuple[str, str]]:
     ]
 
 
-def score_words(manifest: Manifest) -> str:
-    """Return what the score of a run is."""
+def score_words(found: Study) -> str:
+    """Return what the score of a run is. Reports compare positive numbers that are better when they are smaller."""
+    manifest, name = found.manifest, title_of(found.score_name)
+    better = better_of(found.protocol) if found.protocol else "lower"
+    if better == "higher":
+        name = f"1 / {name}"
+    elif better != "lower":
+        name = f"|{name} - {better}|"
     if any(arm.step for arm in manifest.arms.values()):
-        return "FID on held-out images, at each arm's step"
+        return f"{name} on held-out images, at each arm's step"
     score = manifest.score
     if isinstance(score, dict) and "mean_of_last" in score:
-        return f"geometric mean of the last {score['mean_of_last']} FIDs on held-out images"
+        return f"geometric mean of the last {score['mean_of_last']} {name}s on held-out images"
     if isinstance(score, dict):
         return f"geometric mean of {score['scalar']}" + (f" where {word(score['where'])}" if score.get("where") else "")
-    return {"final": "FID on test images at the end", "best": "lowest FID on held-out images"}[score]
+    return {"final": f"{name} on test images at the end", "best": f"lowest {name} on held-out images"}[score]
 
 
 def table_of(found: Study, lines: Sequence[Line]) -> Table:

@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from gan.ablations.report.study import Group, Key
+from gan.ablations.report.study import Group, Key, Study
 from gan.ablations.statistics import LEVEL
 from gan.runs.reader import Run
+from gan.runs.rows import score_of, title_of
 
 Numbers = NDArray[np.floating]
 # Axis -> its label. `images` are real ones, as each update of D sees them; `seconds` are of training, without pauses.
 AXES = {"images": "images seen", "steps": "generator updates", "seconds": "training time (s)"}
 SPEED, IMAGES = "throughput/steps_per_second", "images_seen"
-FID = "FID"
 MOST_POINTS = 400  # of an arm's mean
 
 
@@ -55,17 +55,18 @@ class Curves:
     floor: float | None = None  # what real images get
 
 
-def fid_curves(groups: Mapping[str, Group], axis: str) -> Curves:
-    """Return the FIDs on held-out images."""
+def score_curves(found: Study, axis: str) -> Curves:
+    """Return the scores on held-out images."""
+    groups, name = found.groups, found.score_name
     rows = [row for group in groups.values() for run in group.runs.values() for row in run.selection_rows]
-    floors = {row["fid_floor"] for row in rows if isinstance(row.get("fid_floor"), float)}
+    floors = {row[f"{name}_floor"] for row in rows if isinstance(row.get(f"{name}_floor"), float)}
 
     def points(run: Run) -> dict[int, float]:
-        return {row["step"]: row["fid"] for row in run.selection_rows if isinstance(row.get("fid"), int | float)}
+        scores = {row["step"]: score_of(row) for row in run.selection_rows}
+        return {step: score for step, score in scores.items() if score is not None}
 
-    singles = {name: _singles(group, points, axis) for name, group in groups.items()}
-    floor = min(floors) if floors else None
-    return _curves("FID on held-out images", singles, floor)
+    singles = {arm: _singles(group, points, axis) for arm, group in groups.items()}
+    return _curves(f"{title_of(name)} on held-out images", singles, min(floors) if floors else None)
 
 
 def scalar_curves(groups: Mapping[str, Group], tags: Sequence[str], axis: str) -> dict[str, Curves]:

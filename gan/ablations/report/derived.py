@@ -16,11 +16,12 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from gan.ablations.report.curves import Band, fid_curves, scalar_curves
+from gan.ablations.report.curves import Band, scalar_curves, score_curves
 from gan.ablations.report.keys import word
 from gan.ablations.report.study import Study
 from gan.ablations.report.summary import Line
 from gan.base.disk import writing
+from gan.runs.rows import title_of
 from gan.runs.session import EVENTS
 from gan.runs.yaml_files import to_yaml
 
@@ -30,16 +31,6 @@ PLAYERS = {
     for what in ("loss", "gradient_norm")
     for player, letter in (("discriminator", "D"), ("generator", "G"))
 }
-LAYOUT = {
-    "arms": {
-        "loss of D and G: mean and 95 % interval": ["Margin", ["mean/loss", "mean/loss_low", "mean/loss_high"]],
-        "FID on held-out images: mean and 95 % interval": ["Margin", ["mean/fid", "mean/fid_low", "mean/fid_high"]],
-        "log10 of the FID: mean and 95 % interval": [
-            *("Margin", ["mean/log10_fid", "mean/log10_fid_low", "mean/log10_fid_high"]),
-        ],
-        "log10 of the FID and its floor": ["Multiline", ["mean/log10_fid$", "mean/log10_fid_floor$"]],
-    }
-}
 BESIDE = ("score/low", "score/high", "score/failed", "score/runs", "score/ratio")
 
 
@@ -47,7 +38,7 @@ def write_derived_runs(study: Study, lines: Sequence[Line], command: str, place:
     """Write a derived run for each arm below `place`, in place of those that were there."""
     for old in place.rglob(EVENTS) if place.is_dir() else ():
         old.unlink()
-    fids = fid_curves(study.groups, "steps")
+    fids = score_curves(study, "steps")
     players = scalar_curves(study.groups, list(PLAYERS), "steps")
     varied = _varied(study)
     for line in lines:
@@ -55,10 +46,10 @@ def write_derived_runs(study: Study, lines: Sequence[Line], command: str, place:
         directory = place / re.sub(r"[^\w.,=+-]+", "_", name)
         fid = fids.bands.get(name)
         with writing(directory), SummaryWriter(str(directory)) as writer:
-            writer.add_custom_scalars(LAYOUT)
+            writer.add_custom_scalars(_layout(study.score_name))
             _write_session(writer, _tag_of_score(study), varied[name], varied, line, int(fid.x[-1]) if fid else 0)
             if fid:
-                _write_fid(writer, fid, fids.floor)
+                _write_score(writer, study.score_name, fid, fids.floor)
             config = next((run.config for run in line.group.runs.values() if run.is_run), {})
             writer.add_text("command", _code("\n".join([command, *_commands(line)])))
             writer.add_text("recipe", _code(to_yaml(config)))
@@ -74,12 +65,33 @@ def _commands(line: Line) -> list[str]:
     return [shlex.join(map(str, entry["command"])) for entry in entries if isinstance(entry.get("command"), list)]
 
 
-def _write_fid(writer: SummaryWriter, fid: Band, floor: float | None) -> None:
-    _write_band(writer, "mean/fid", fid.x, fid.mean, fid.low, fid.high)
-    _write_band(writer, "mean/log10_fid", fid.x, *map(np.log10, (fid.mean, fid.low, fid.high)))
-    for step in fid.x if floor else ():
-        writer.add_scalar("mean/fid_floor", floor, int(step))
-        writer.add_scalar("mean/log10_fid_floor", math.log10(floor or 1), int(step))
+def _layout(name: str) -> dict[str, dict[str, list[Any]]]:
+    """Return the charts of the arms' means."""
+    title = title_of(name)
+    return {
+        "arms": {
+            "loss of D and G: mean and 95 % interval": ["Margin", ["mean/loss", "mean/loss_low", "mean/loss_high"]],
+            f"{title} on held-out images: mean and 95 % interval": [
+                *("Margin", [f"mean/{name}", f"mean/{name}_low", f"mean/{name}_high"]),
+            ],
+            f"log10 of the {title}: mean and 95 % interval": [
+                *("Margin", [f"mean/log10_{name}", f"mean/log10_{name}_low", f"mean/log10_{name}_high"]),
+            ],
+            f"log10 of the {title} and its floor": ["Multiline", [f"mean/log10_{name}$", f"mean/log10_{name}_floor$"]],
+        }
+    }
+
+
+def _write_score(writer: SummaryWriter, name: str, score: Band, floor: float | None) -> None:
+    """Write the mean of the scores, and its logarithm if they have one."""
+    _write_band(writer, f"mean/{name}", score.x, score.mean, score.low, score.high)
+    positive = bool((score.mean > 0).all()) and not bool((score.low <= 0).any())
+    if positive:
+        _write_band(writer, f"mean/log10_{name}", score.x, *map(np.log10, (score.mean, score.low, score.high)))
+    for step in score.x if floor else ():
+        writer.add_scalar(f"mean/{name}_floor", floor, int(step))
+        if positive and (floor or 0) > 0:
+            writer.add_scalar(f"mean/log10_{name}_floor", math.log10(floor or 1), int(step))
 
 
 def _write_band(writer: SummaryWriter, tag: str, x: Any, mean: Any, low: Any, high: Any) -> None:
@@ -117,7 +129,7 @@ def _write_session(
 def _tag_of_score(study: Study) -> str:
     """Return the tag that the final FID has in the runs themselves, if it is the score: one column has both then."""
     averaged = study.protocol is not None and study.protocol.get("weights") == "ema"
-    return f"metric_test{'_ema' * averaged}/fid" if study.manifest.score == "final" else "score/typical"
+    return f"metric_test{'_ema' * averaged}/{study.score_name}" if study.manifest.score == "final" else "score/typical"
 
 
 def _varied(study: Study) -> dict[str, dict[str, Any]]:

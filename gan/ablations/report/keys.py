@@ -14,7 +14,7 @@ VARIANT = "model.class_path"
 SEEDS = ("seed_everything", "seeds.")
 ONE, BASE = "all runs", "base"  # the names of an arm that is the only one, and of one that has all common values
 # Where a run's images and files are, and what it writes: not what is trained.
-PLACES = ("data.root", "threads", "scalars.", "image_grid.", "checkpoints.")
+PLACES = ("data.root", "threads", "scalars.", "image_grid.", "watchdog.", "checkpoints.")
 
 
 def short(key: str) -> str:

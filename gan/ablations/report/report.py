@@ -12,7 +12,7 @@ from pathlib import Path
 from gan.ablations.design import Manifest
 from gan.ablations.report.blocks import Picture, Table, Text, latex, write
 from gan.ablations.report.contents import contents, score_words, table_of
-from gan.ablations.report.curves import AXES, Curves, fid_curves, scalar_curves
+from gan.ablations.report.curves import AXES, Curves, scalar_curves, score_curves
 from gan.ablations.report.study import Study, opened, study
 from gan.ablations.report.summary import Line, records, summary
 from gan.base.disk import writing
@@ -64,7 +64,7 @@ def report(
         given |= {"out": out, "latex": latex, "tensorboard": tensorboard}
         command = _command(paths, given, curves)
         tags = dict.fromkeys([*_scored_tag(found.manifest), *curves])
-        drawn = [fid_curves(found.groups, against), *scalar_curves(found.groups, list(tags), against).values()]
+        drawn = [score_curves(found, against), *scalar_curves(found.groups, list(tags), against).values()]
         table = table_of(found, lines)
         write(contents(found, lines, table, _pictures(found, lines, drawn, against, place), command), place)
         _write_csv(records(lines, found), place / "table.csv")
@@ -113,7 +113,7 @@ def _pictures(
     )
     add(
         "scores",
-        scores_figure(shown, score_words(found.manifest), found.baseline, place / "scores"),
+        scores_figure(shown, score_words(found), found.baseline, place / "scores"),
         caption + left_out,
     )
     for number, curves in enumerate(drawn):

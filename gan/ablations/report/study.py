@@ -19,7 +19,8 @@ from gan.base.choices import nearest
 from gan.base.errors import UserError
 from gan.base.paths import absolute
 from gan.measure.protocol import Protocol
-from gan.runs.reader import Row, Run, find_runs
+from gan.runs.reader import Run, find_runs
+from gan.runs.rows import Row, score_name
 
 Key = tuple[Any, ...]  # what pairs runs of two arms: their seed, and whatever else varies within the arms
 UNDER_WAY = ("running", "stopped", "killed", "started")
@@ -78,6 +79,11 @@ class Study:
     def runs(self) -> list[Run]:
         """All runs, arm by arm."""
         return [run for group in self.groups.values() for run in group.runs.values()]
+
+    @property
+    def score_name(self) -> str:
+        """The value of a row that counts, such as `fid`."""
+        return (score_name(self.protocol) if self.protocol else None) or "fid"
 
 
 @dataclass(frozen=True)

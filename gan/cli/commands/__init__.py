@@ -5,7 +5,21 @@ import importlib
 from gan.base.choices import nearest
 from gan.base.errors import UserError
 
-COMMANDS = ("fit", "sweep", "resume", "runs", "diff", "report", "bundle", "sample", "evaluate", "data", "new")
+COMMANDS = (
+    "fit",
+    "sweep",
+    "resume",
+    "runs",
+    "diff",
+    "report",
+    "bundle",
+    "sample",
+    "evaluate",
+    "evaluator",
+    "export",
+    "data",
+    "new",
+)
 
 
 def run(command: str, words: list[str]) -> int:

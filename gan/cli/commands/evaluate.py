@@ -1,46 +1,127 @@
-"""`gan evaluate` measures a generator."""
+"""`gan evaluate` measures generators, and images that somebody else made."""
 
+import shutil
+import sys
 from typing import Any
 
 from gan.base.errors import UserError
 from gan.base.paths import absolute
-from gan.cli.flags import Parser, add_source
+from gan.cli.flags import Parser
+from gan.cli.measured import COLUMNS, cells, lines, notes
 from gan.runs.directory import write_text
-from gan.runs.evaluate import PLACE, evaluate
+from gan.runs.evaluate import PLACE, measured
+from gan.runs.yaml_files import parse_value
+
+HELP = """\
+usage: gan evaluate PATH [PATH ...] [options]
+
+Measure generators, or images that somebody else made: runs, checkpoints, snapshots, exports, .npz
+with images, folders of pictures.
+
+options:
+  --metrics NAMES          all, or measures or values such as fid,kid (default: the run's score)
+  --num N                  fakes (default 10000)
+  --draws N                of fresh noise, whose spread is printed (default 1)
+  --against REAL           a data set's name, a folder or a .npz (default: the run's own images)
+  --data.root DIR          where the real images are now (default: where they were)
+  --data.source SOURCE     another one of their sources, see gan data --help
+  --extractor CHOICE       another network, such as "{name: inception, weights: FILE}"
+  --checkpoint WHICH       of a run: last (default), or best on held-out images
+  --checkpoints all        add the rows that a run's checkpoints lack to its metrics.jsonl
+  --weights WHICH          raw, or ema (default: the average where there is one)
+  --json FILE              write the rows, with their protocols
+  --html FILE              write a page with tables, samples, neighbours and plots
+  --allow-import PACKAGE   a package outside gan that its code may come from
+"""
 
 
 def run(words: list[str]) -> int:
     """Run the command on its words and return the exit code."""
-    parser = Parser(prog="gan evaluate", description="Measure a trained generator on test images.")
-    add_source(parser)
-    parser.add_argument("--num", type=int, default=10000, help="fakes (default 10000)")
-    parser.add_argument("--data.root", dest="root", help="where the run's images are now (default: where they were)")
-    parser.add_argument("--data.source", dest="source", help="another one, see gan data --help (default: the run's)")
-    parser.add_argument("--json", help="write the row, with its protocol, to this file")
+    if "--help" in words or "-h" in words:
+        print(HELP, end="")
+        return 0
+    parser = Parser(prog="gan evaluate", add_help=False)
+    parser.add_argument("paths", metavar="PATH", nargs="+")
+    parser.add_argument("--checkpoint", choices=("last", "best"))
+    parser.add_argument("--checkpoints", choices=("all",))
+    parser.add_argument("--weights", choices=("raw", "ema"))
+    for flag in ("--metrics", "--against", "--extractor", "--json", "--html"):
+        parser.add_argument(flag)
+    parser.add_argument("--num", type=int, default=10000)
+    parser.add_argument("--draws", type=int, default=1)
+    parser.add_argument("--data.root", dest="root")
+    parser.add_argument("--data.source", dest="source")
+    parser.add_argument("--allow-import", action="append", default=[])
     options = vars(parser.parse_args(words))
-    file, place = options.pop("json"), {key: options.pop(key) for key in PLACE}
-    file = None if file is None else absolute(file, "--json")
-    if file and not file.parent.is_dir():
-        raise UserError(f"--json {file}: cannot write (there is no directory {file.parent}); make it first")
-    row = evaluate(**options, data={key: value for key, value in place.items() if value is not None})
-    if file:
+    files = {key: _writable(options.pop(key), f"--{key}") for key in ("json", "html")}
+    place = {key: options.pop(key) for key in PLACE}
+    options["data"] = {key: value for key, value in place.items() if value is not None}
+    names = options.pop("metrics")
+    options["metrics"] = None if names is None else [name for name in names.split(",") if name]
+    if options["extractor"] is not None:
+        options["extractor"] = parse_value(options["extractor"], "--extractor")
+    paths, every = options.pop("paths"), options.pop("checkpoints")
+    if every:
+        return _add_rows(paths, options, files)
+    with _Telling() as tell:
+        found = [measured(path, **options, tell=tell) for path in paths]
+    print(lines(found))
+    if files["json"]:
         from gan.measure.measurement import to_json
 
-        write_text(file, to_json(row, indent=1) + "\n")
-    _print(row)
+        rows = [row for one in found for row in one.rows]
+        text = to_json(rows[0], indent=1) if len(rows) == 1 else to_json(rows, indent=1)
+        write_text(files["json"], text + "\n")
+    if files["html"]:
+        from gan.ablations.report.blocks import Table
+        from gan.ablations.report.measured import page_of
+
+        write_text(files["html"], page_of(found, lambda one: Table(COLUMNS, cells(one)), notes))
     return 0
 
 
-def _print(row: dict[str, Any]) -> None:
-    from gan.measure.scorer import UNSURE
+def _add_rows(paths: list[str], options: dict[str, Any], files: dict[str, Any]) -> int:
+    """Do what `--checkpoints all` asks for."""
+    taken = ("metrics", "weights", "allow_import", "data")
+    for key, name in (("checkpoint", "--checkpoint"), ("against", "--against"), ("extractor", "--extractor")):
+        if options[key] is not None:
+            raise UserError(f"{name}: not with --checkpoints all, whose rows belong to the run; remove the flag")
+    if options["draws"] > 1 or any(files.values()):
+        raise UserError("--checkpoints all writes to metrics.jsonl: give it without --draws, --json and --html")
+    from gan.runs.adding import add_rows
 
-    real = f"{row['num_real']} {row['data_set']} test images, {row['source']}"
-    images = f"{row['num_fake']} fakes of {row['weights']} weights, {real}"
-    print(f"FID                {row['fid']:.3f} ({images})")
-    print(f"floor              {row['fid_floor']:.3f} (real training images in place of the fakes; no lower bound)")
-    print(f"median confidence  {row['median_confidence']:.4f} ({row['unsure_share']:.1%} below {UNSURE})")
-    shares = zip(row["class_names"], row["class_share"], strict=True)
-    print(f"class shares       {'  '.join(f'{name}: {share:.1%}' for name, share in shares)}")
-    if row["label_agreement"] is not None:
-        print(f"label agreement    {row['label_agreement']:.1%} of the fakes are what their label says")
-    print(f"protocol           {row['protocol']} ({row['extractor']} v{row['extractor_version']})")
+    for path in paths:
+        with _Telling() as tell:
+            count = add_rows(path, **{key: options[key] for key in taken}, tell=tell)
+        print(f"{path}: {count} rows added to metrics.jsonl")
+    return 0
+
+
+def _writable(name: str | None, flag: str) -> Any:
+    """Return the file that a flag names, or None. UserError if there is no such folder."""
+    file = None if name is None else absolute(name, flag)
+    if file and not file.parent.is_dir():
+        raise UserError(f"{flag} {file}: cannot write (there is no directory {file.parent}); make it first")
+    return file
+
+
+class _Telling:
+    """Shows on one line of the terminal what is measured now."""
+
+    def __enter__(self) -> "_Telling":
+        self.width = 0
+        return self
+
+    def __call__(self, text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{text[: self.columns].ljust(self.width)}", end="", file=sys.stderr, flush=True)
+            self.width = min(len(text), self.columns)
+
+    def __exit__(self, *error: object) -> None:
+        if self.width:
+            print(f"\r{' ' * self.width}\r", end="", file=sys.stderr, flush=True)
+
+    @property
+    def columns(self) -> int:
+        """Characters of a line."""
+        return shutil.get_terminal_size().columns - 1

@@ -5,17 +5,18 @@ out, the other 55,000 are trained on. Split "full" trains on all 60,000. Its hel
 are then *also trained on*.
 """
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from gan.base.errors import UserError
+from gan.base.notes import say
 from gan.data.files.download import DownloadError, download
 from gan.data.files.idx import Bytes, idx_sha256, read_images_and_labels
 from gan.data.files.names import find_file, near_misses
+from gan.data.sources.kin import Kin, in_torchvision, of_others, owners
 from gan.data.split import LoadedData, Official, Split, cut
 
 FILES = (
@@ -42,7 +43,7 @@ class IdxSet:
     name: str
     class_names: tuple[str, ...]
     sources: tuple[str, ...]
-    published: str  # torchvision's name of the set, whose mirrors, md5s and folder are used
+    kin: Kin  # its other names; torchvision's mirrors, md5s and folder are used
     folders: tuple[str, ...]  # below the root, looked into after the root itself and torchvision's folder
     evaluator: str | None = None  # see LoadedData
     elsewhere: tuple[str, ...] = ()  # see Dataset
@@ -52,7 +53,7 @@ class IdxSet:
     def __init__(self, counts: dict[str, int], held_out: int) -> None:
         self.counts, self.held_out = counts, held_out
         self.download_failure = "no download was tried"
-        self.download_folder = Path(self.published, "raw")  # torchvision's
+        self.download_folder = Path(self.kin.published, "raw")  # torchvision's
         self.looked_in = (Path(), self.download_folder, *map(Path, self.folders))
 
     def prepare(self, root: Path, source: str) -> None:
@@ -64,7 +65,7 @@ class IdxSet:
             return
         if source == "idx" or (source == "auto" and self.root_is_given and near_misses(root, FILES)):
             raise UserError(self._nothing_found(root))
-        published = in_torchvision(self.published)
+        published = in_torchvision(self.kin.published)
         try:
             download(published.resources, published.mirrors, root / self.download_folder)
         except DownloadError as error:
@@ -92,7 +93,14 @@ class IdxSet:
                 max_bytes=MAX_BYTES,
             )
         sha256 = {name: idx_sha256(array) for name, array in arrays.items()}
-        official, about = self.verify(folder, sha256)
+        known = owners(folder, sha256)
+        if others := of_others(known, self.kin):
+            names, other = others
+            raise UserError(
+                f"{folder}: {names} are {other}, not {self.kin}; use --data.name {other.name}, or point --data.root at "
+                f"the files of {self.kin.title}"
+            )
+        official, about = self.verify(folder, known)
         training, test = (
             to_split(arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"]) for part in self.counts
         )
@@ -107,12 +115,18 @@ class IdxSet:
             about=about,
         )
 
-    def verify(self, folder: Path, sha256: dict[str, str]) -> tuple[Official, dict[str, Any]]:
-        """Whether the files are the official ones, and what else is to be said of them. UserError for a relative's.
+    def verify(self, folder: Path, known: Collection[str]) -> tuple[Official, dict[str, Any]]:
+        """True or "unknown", and which files are unverified. `known` are those that are known to be official.
 
-        `sha256` are the digests of the uncompressed files. A raw file and a re-gzipped copy have the same one.
+        torchvision publishes md5s of the .gz files only.
         """
-        raise NotImplementedError
+        unverified = [name for name in FILES if name not in known]
+        if unverified:
+            say(
+                f"note: {folder}: whether {', '.join(unverified)} are the official {self.kin.title} is unknown: only "
+                "the .gz files have published checksums (noted in the provenance)"
+            )
+        return "unknown" if unverified else True, {"unverified_files": unverified}
 
     def loaded(self, split: str, **fields: Any) -> LoadedData:
         """The data of one split, with the fields that all its sources share."""
@@ -133,7 +147,7 @@ class IdxSet:
             if len(missing) < len(FILES) and source != "download":  # a download completes what is there
                 raise UserError(
                     f"{root / folder}: {', '.join(missing)} missing (raw or .gz) beside the other files of "
-                    f"{self.published}; add what is missing, or take the others away"
+                    f"{self.kin.published}; add what is missing, or take the others away"
                 )
         return None
 
@@ -144,25 +158,6 @@ class IdxSet:
             f"put {FILES[0]}[.gz] and its three companions there, point --data.root at them, or give "
             "--data.source=download"
         )
-
-
-def in_torchvision(name: str) -> Any:
-    """Return torchvision's class of a data set."""
-    from torchvision import datasets  # takes a third of a second to import
-
-    return getattr(datasets, name)
-
-
-def as_published(name: str, folder: Path, names: Iterable[str] = FILES) -> list[str]:
-    """Those of the files `names` that are gzipped just as torchvision publishes them, by its md5."""
-    found, md5s = [], dict(in_torchvision(name).resources)
-    for file in names:
-        path = find_file(folder, file)
-        if path.suffix.lower() == ".gz":  # torchvision has md5s of the .gz files only
-            with path.open("rb") as stream:
-                md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False))
-            found += [file] if md5.hexdigest() == md5s.get(f"{file}.gz") else []
-    return found
 
 
 def to_split(images: Bytes, labels: Bytes) -> Split:

@@ -34,8 +34,8 @@ class Checkpoints(pl.callbacks.Checkpoint):
     """Writes `checkpoints/last_step_N.ckpt`, `best_step_N.ckpt` and `generator_step_N.safetensors`.
 
     Two last checkpoints and one best are kept. An old one is removed only after the new one is on the disk and was read
-    back. The best is that of the lowest FID on held-out images, which the Evaluation callback measures. The end of
-    training is saved before Evaluation's report, since that may fail. A disk that cannot be written stops the run.
+    back. The best is that of the best score on held-out images, by default the lowest FID. The end of training is saved
+    before Evaluation's report, since that may fail. A disk that cannot be written stops the run.
     Lightning's own ModelCheckpoint does not know the clock.
 
     Args:
@@ -46,7 +46,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
     def __init__(self, every_n_steps: int = 1000, milestones: list[int] | None = None) -> None:
         self.every_n_steps = whole(every_n_steps, "checkpoints.every_n_steps")
         self.milestones = [whole(step, "checkpoints.milestones", least=1) for step in milestones or []]
-        self.best_fid = float("inf")
+        self.best = float("inf")  # the loss of the best score
         self._last_saved = -1  # step of `last`; kept in memory, so that all processes decide alike on each save
         self._kept: list[int] = []  # steps of `last` on the disk, without those that a resumed run does again
 
@@ -69,7 +69,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save what is due. Lightning calls checkpoint callbacks last, so the FID is already that of this step."""
+        """Save what is due. Lightning calls checkpoint callbacks last, so the score is already that of this step."""
         assert isinstance(pl_module, AdversarialModule)
         if "generator" in outputs["updated"]:
             self._save_due(trainer, pl_module, outputs)
@@ -81,8 +81,8 @@ class Checkpoints(pl.callbacks.Checkpoint):
         if step in self.milestones and trainer.is_global_zero:
             save_snapshot(pl_module, step, self.directory / f"generator_step_{step:07d}.safetensors")
         evaluation = self.evaluation
-        if evaluation and due(trainer, outputs, evaluation.every_n_steps) and evaluation.latest_fid < self.best_fid:
-            self.best_fid = evaluation.latest_fid
+        if evaluation and evaluation.scores(trainer, outputs) and evaluation.latest_loss < self.best:
+            self.best = evaluation.latest_loss
             self._save(trainer, "best", [step])
         if due(trainer, outputs, self.every_n_steps):
             self._save_last(trainer)
@@ -93,12 +93,12 @@ class Checkpoints(pl.callbacks.Checkpoint):
             self._save_last(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best FID so far."""
-        return {"best_fid": self.best_fid}
+        """Return the best score so far."""
+        return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the best FID so far."""
-        self.best_fid = state_dict["best_fid"]
+        """Restore the best score so far. Older checkpoints call it by the only one that there was."""
+        self.best = state_dict["best"] if "best" in state_dict else state_dict["best_fid"]
 
     def _save_last(self, trainer: pl.Trainer) -> None:
         step = trainer.global_step

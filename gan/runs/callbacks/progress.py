@@ -6,10 +6,10 @@ from typing import Any
 import pytorch_lightning as pl
 from tqdm import tqdm
 
-SHOWN = {
-    **{"loss/discriminator": "D", "loss/generator": "G"},
-    **{"metric/fid": "FID", "metric_ema/fid": "FID", "metric/fid_floor": "floor", "metric_ema/fid_floor": "floor"},
-}
+from gan.runs.callbacks.evaluation import Evaluation
+from gan.runs.rows import title_of
+
+LOSSES = {"loss/discriminator": "D", "loss/generator": "G"}
 
 
 class Progress(pl.callbacks.ProgressBar):
@@ -42,8 +42,18 @@ class Progress(pl.callbacks.ProgressBar):
         """Move the bar. It shows the values that were last written to the loggers."""
         if "generator" in outputs["updated"] and self._bar.update(1):
             metrics = trainer.callback_metrics
-            shown = {name: f"{float(metrics[tag]):.3g}" for tag, name in SHOWN.items() if tag in metrics}
+            tags = LOSSES | self._score(trainer)
+            shown = {name: f"{float(metrics[tag]):.3g}" for tag, name in tags.items() if tag in metrics}
             self._bar.set_postfix(shown, refresh=False)
+
+    def _score(self, trainer: pl.Trainer) -> dict[str, str]:
+        """Return the tags of the score that was measured last, and of its floor."""
+        evaluation = next((c for c in trainer.callbacks if isinstance(c, Evaluation)), None)  # type: ignore[attr-defined]
+        if evaluation is None or not evaluation.rows:
+            return {}
+        row = evaluation.rows[-1]
+        tag = f"metric{'_ema' if row['weights'] == 'ema' else ''}/{row['score']}"
+        return {tag: title_of(row["score"]), f"{tag}_floor": "floor"}
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Close the bar."""

@@ -8,7 +8,7 @@ from test_study import read
 from torch.utils.tensorboard import SummaryWriter
 from written_runs import BATCH, written_run
 
-from gan.ablations.report.curves import Curve, band, fid_curves, scalar_curves
+from gan.ablations.report.curves import Curve, band, scalar_curves, score_curves
 from gan.ablations.statistics import typical
 
 
@@ -57,17 +57,17 @@ def study(tmp_path_factory):
 
 def test_fids_against_images_steps_and_seconds(study):
     for axis, x in (("images", [100 * BATCH, 200 * BATCH]), ("steps", [100, 200]), ("seconds", [10.0, 30.0])):
-        found = fid_curves(study.groups, axis)
+        found = score_curves(study, axis)
         runs = found.singles["all runs"]
         assert runs[1,].x == pytest.approx(x)
         assert runs[2,].x == pytest.approx(x if axis != "seconds" else [5.0, 15.0])
         assert (runs[3,].failed, list(runs[3,].y)) == (True, [300.0])
         assert (found.logarithmic, found.floor) == (True, 1.5)
-    assert fid_curves(study.groups, "steps").bands["all runs"].mean == pytest.approx([math.sqrt(2000), math.sqrt(200)])
+    assert score_curves(study, "steps").bands["all runs"].mean == pytest.approx([math.sqrt(2000), math.sqrt(200)])
 
 
 def test_runs_without_event_files_have_no_seconds(tmp_path):
-    found = fid_curves(read(written_run(tmp_path / "runs" / "seed_1")).groups, "seconds")
+    found = score_curves(read(written_run(tmp_path / "runs" / "seed_1")), "seconds")
     assert (found.bands, found.singles["all runs"]) == ({}, {})
 
 

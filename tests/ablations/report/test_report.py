@@ -15,7 +15,7 @@ from run_support import real_statistics_once as real_statistics_once
 from test_study import ARMS, manifest, read
 from written_runs import written_arms, written_run
 
-from gan.ablations.report.curves import fid_curves
+from gan.ablations.report.curves import score_curves
 from gan.ablations.report.samples import sample_cells
 from gan.ablations.report.summary import summary
 
@@ -91,7 +91,7 @@ def test_real_runs_without_a_manifest(tmp_path):
     found = read(tmp_path / "runs")
     (line,) = summary(found)
     assert len(line.group.scores) == line.typical.n == 2
-    curves = fid_curves(found.groups, "images")
+    curves = score_curves(found, "images")
     assert list(curves.bands["all runs"].x) == [3 * 8, 6 * 8]
     assert curves.floor > 0
     assert [cell.picture.size for cell in sample_cells(line.group)] == [(152, 62)] * 2

@@ -1,10 +1,14 @@
 """Runs on folders of pictures, from the command line: every variant, in colour and grey, with classes and without."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
-from run_support import FEW, SMALL, TINY, checkpoint, error_line, fit, gan, images, same_end
+from run_support import FEW, SMALL, TINY, checkpoint, error_line, fit, gan, images, rows, same_end
 from run_support import real_statistics_once as real_statistics_once
+
+from gan.runs.reader import Run
 
 FOLDER = ("--data.source=auto", "--data.name=folder")
 COLOUR = np.array([250, 120, 10])  # every picture is a shade of it: red > green > blue
@@ -57,25 +61,24 @@ def test_without_classes_a_run_trains_resumes_and_samples(shades, tmp_path):
     assert gan("sample", parts, "--out", tmp_path / "a.png") == 0
 
 
-def test_default_settings_train_without_an_evaluator(shades, tmp_path, capsys):
+def test_default_settings_measure_without_an_evaluator(shades, tmp_path, capsys):
     words = (*TINY["MLPGAN"], *SMALL, *FOLDER[1:], f"--data.root={shades}", "--data.size=8")
     run = tmp_path / "run"
     flags = ("--evaluation.every_n_steps=1", "--checkpoints.every_n_steps=1", "--trainer.max_steps=3", f"--run={run}")
     assert gan("fit", *words, *flags) == 0
     out, err = capsys.readouterr()
-    assert err.count("no FID is measured") == 1
-    assert "data set folder names no evaluator" in err
-    assert "FID " not in out
-    assert not (run / "metrics.jsonl").exists()
-    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == [
-        "last_step_0000002.ckpt",
-        "last_step_0000003.ckpt",
+    assert err == "" or "error" not in err
+    assert re.search(r"^swd +\d", out, re.MULTILINE)
+    assert [(row["step"], row["score"], row["extractor"]) for row in rows(run)] == [
+        *((step, "swd", "none") for step in (1, 2, 3, 3)),
     ]
-    assert gan("evaluate", run) == 2
-    assert "data set folder names no evaluator" in error_line(capsys.readouterr().err)
-    for command in (("evaluate", run), ("sample", run, "--out", tmp_path / "a.png")):
-        assert gan(*command, "--checkpoint=best") == 2
-        assert "holds no checkpoints/best_step_*.ckpt" in error_line(capsys.readouterr().err)
+    best = min(rows(run)[:3], key=lambda row: row["swd"])["step"]
+    assert list(Run(run).saved("best")) == [best]
+    assert gan("evaluate", run, "--checkpoint=best") == 0
+    assert gan("evaluate", run, "--metrics=fid") == 2
+    assert "names no extractor, so no features are compared; train one with gan evaluator" in error_line(
+        capsys.readouterr().err
+    )
 
 
 def test_a_folder_that_changed_is_refused_on_resuming(shades, tmp_path, capsys):

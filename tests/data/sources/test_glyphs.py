@@ -323,4 +323,4 @@ def test_a_folder_of_fonts_may_have_any_name(name, folder, few, monkeypatch, cap
     assert gan("resume", "run", "--trainer.max_steps=3") == 0
     assert gan("sample", "run", "--num=4", "--out=a.npz") == 0
     assert gan("evaluate", "run", "--num=20") == 0
-    assert "20 fakes of raw weights, 20 glyphs test images, fonts" in capsys.readouterr().out
+    assert "20 raw fakes against 20 test images of glyphs (fonts)" in capsys.readouterr().out

@@ -16,23 +16,15 @@ from torchvision.datasets import MNIST as Published  # noqa: N811
 from gan.base.errors import UserError
 from gan.data.datamodule import ImageDataModule
 from gan.data.files import download
-from gan.data.files.idx import encode_idx, read_idx
+from gan.data.files.idx import read_idx
 from gan.data.sources import mnist
+from gan.data.sources.kin import OFFICIAL_SHA256
 from gan.data.sources.mnist import FILES, MNIST
 
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-@pytest.fixture
-def offline(monkeypatch):
-    """Mirrors at a port where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    monkeypatch.setattr(Published, "mirrors", [f"http://127.0.0.1:{port}/"])
 
 
 @pytest.fixture
@@ -59,22 +51,6 @@ def serve(monkeypatch):
         server.server_close()
 
 
-@pytest.fixture
-def small(tmp_path, monkeypatch):
-    """A folder with four small files, and a data set of 20 + 10 images, 5 held out."""
-    monkeypatch.setattr(mnist, "COUNTS", {"train": 20, "t10k": 10})
-    monkeypatch.setattr(mnist, "HELD_OUT", 5)
-    folder = tmp_path / "small"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    for part, count in mnist.COUNTS.items():
-        images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        labels = np.arange(count, dtype=np.uint8) % 10
-        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(encode_idx(images)))
-        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(encode_idx(labels)))
-    return folder
-
-
 def get(root, source="auto", split="text"):
     digits = MNIST()
     digits.prepare(root, source)
@@ -95,7 +71,7 @@ def test_official_files_under_both_splits(mnist_root, capsys):
     assert full.train.labels[:5].tolist() == [5, 0, 4, 1, 9]
     assert text.test.labels[:5].tolist() == [7, 2, 1, 0, 4]
     assert text.provenance["official"]
-    assert text.provenance["files"] == mnist.OFFICIAL_SHA256
+    assert text.provenance["files"] == OFFICIAL_SHA256
     assert not text.provenance["held_out_is_trained_on"]
     assert full.provenance["held_out_is_trained_on"]
     assert json.loads(json.dumps(text.provenance)) == text.provenance

@@ -153,7 +153,7 @@ def test_the_pairs_of_idx_files_are_pooled(tmp_path):
 def test_files_of_the_other_sets_are_refused(tmp_path, mnist_root, monkeypatch):
     for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):
         shutil.copy(mnist_root / name, tmp_path)
-    with pytest.raises(UserError, match="t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte are MNIST's, not notMNIST's"):
+    with pytest.raises(UserError, match="t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte are MNIST's digits, not"):
         get(tmp_path)
     write_idx(tmp_path / "notMNIST")
     assert get(tmp_path).source == "idx"  # its own folder comes first

@@ -232,7 +232,7 @@ def test_without_a_cadence_the_end_is_saved_still(tmp_path):
 @pytest.mark.parametrize("ends", [{}, {"max_epochs": 1, "limit_train_batches": 3}], ids=["max_steps", "max_epochs"])
 def test_the_end_is_saved_before_the_report_that_fails(ends, tmp_path, monkeypatch):
     evaluation = Evaluation(every_n_steps=50, num_samples=20)
-    monkeypatch.setattr(Measurement, "row", lambda *_: pytest.fail("the report failed"))
+    monkeypatch.setattr(Measurement, "rows", lambda *_, **__: pytest.fail("the report failed"))
     with pytest.raises(pytest.fail.Exception, match="the report failed"):
         train(tmp_path, -1 if ends else 3, evaluation, Checkpoints(every_n_steps=2), **ends)
     assert checkpoint(tmp_path)["global_step"] == 3

@@ -21,11 +21,10 @@ from gan.base.notes import box, say
 from gan.data.files.download import DownloadError, download
 from gan.data.files.idx import idx_sha256, read_images_and_labels
 from gan.data.files.names import find_file, near_misses
-from gan.data.sources.fashion_mnist import FashionMNIST
 from gan.data.sources.glyphs.fonts import MATPLOTLIB_FAMILIES
 from gan.data.sources.glyphs.glyphs import Glyphs
-from gan.data.sources.idx_set import FILES, as_published
-from gan.data.sources.mnist import OFFICIAL_SHA256 as DIGITS_SHA256
+from gan.data.sources.idx_set import FILES
+from gan.data.sources.kin import of_others, owners
 from gan.data.sources.notmnist.archive import read_archive
 from gan.data.sources.notmnist.cache import cached
 from gan.data.sources.notmnist.folder import is_letter_folder, list_letters, read_folder
@@ -253,12 +252,11 @@ def read_idx_pairs(folder: Path) -> Letters:
         )
         files |= dict(zip(names, map(idx_sha256, pair), strict=True))
         pairs.append(pair)
-    digits = [name for name, sha256 in files.items() if sha256 in DIGITS_SHA256.values()]
-    clothes = as_published(FashionMNIST.published, folder, files)
-    if digits or clothes:
+    if others := of_others(owners(folder, files)):
+        theirs, other = others
         raise UserError(
-            f"{folder}: {', '.join(digits or clothes)} are {'MNIST' if digits else 'Fashion-MNIST'}'s, not notMNIST's "
-            f"letters; put those into {folder / 'notMNIST'}, or point --data.root at them"
+            f"{folder}: {theirs} are {other}, not notMNIST's letters; put the letters into {folder / 'notMNIST'}, or "
+            "point --data.root at them"
         )
     images, labels = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
     return Letters(images, labels, files, "unknown", {"count": 0, "files": {}})

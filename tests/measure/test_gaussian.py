@@ -8,7 +8,7 @@ import scipy.linalg
 import torch
 from torch import nn
 
-from gan.measure.frechet import Gaussian, frechet_distance, gaussian
+from gan.measure.gaussian import Gaussian, frechet_distance, gaussian
 
 
 def features(count=500, width=16, seed=0, scale=1.0, shift=0.0):

@@ -12,8 +12,8 @@ from gan.base.errors import UserError
 from gan.data.sources.glyphs import glyphs
 from gan.data.sources.mnist import MNIST
 from gan.data.sources.notmnist.notmnist import NotMNIST
-from gan.measure import extractors as features
-from gan.measure.extractors import EVALUATORS, WEIGHTS, load_classifier
+from gan.measure.extractors import classifier as features
+from gan.measure.extractors.classifier import EVALUATORS, WEIGHTS, load_classifier
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_accuracy_on_glyphs_of_unseen_families(tmp_path, monkeypatch):
 
 
 def test_accuracy_on_notmnists_test_images():
-    root = Path(__file__).resolve().parents[3] / "shared" / "data" / "notmnist"
+    root = Path(__file__).resolve().parents[4] / "shared" / "data" / "notmnist"
     if not (root / "t10k-images-idx3-ubyte.gz").exists():
         pytest.skip("notMNIST's idx files are not at ../shared/data/notmnist")
     test = NotMNIST().load(root, "idx", "hash").test

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-METRIC, VERSION = "frechet", 1  # in every metric row; raise the version with another formula or estimator
-
 
 @dataclass(frozen=True)
 class Gaussian:

@@ -1,0 +1,1 @@
+"""Feature extractors: networks in whose features and classes images are compared."""

@@ -127,6 +127,7 @@ def test_the_best_checkpoint_may_be_named(run, tmp_path, capsys):
         assert says in error_line(capsys.readouterr().err)
 
 
+@pytest.mark.slow
 def test_evaluate_takes_a_checkpoint_and_other_data(run, mnist_root, tmp_path, capsys):
     (file,) = (run / "checkpoints").glob("last_*.ckpt")
     flags = ("--data.root", mnist_root, "--data.source=idx", "--num=20", "--json", tmp_path / "row.json")

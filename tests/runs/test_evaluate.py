@@ -83,6 +83,7 @@ def test_a_run_is_measured_against_pictures_of_ones_own(run, digits, tmp_path):
     assert (row["metric"], row["extractor"]) == ("patches", "none")
 
 
+@pytest.mark.slow
 def test_real_images_against_themselves_are_at_the_best_values(digits, tmp_path):
     images = digits.test.images.squeeze(1).numpy()
     mixed = np.random.default_rng(0).permutation(len(images))
@@ -149,6 +150,7 @@ def test_an_old_run_gets_the_rows_that_it_lacks_once(run, tmp_path, capsys):
     assert {row["metric"] for row in Run(run).selection_rows} == {"frechet"}
 
 
+@pytest.mark.slow
 def test_a_page_shows_tables_and_pictures(run, tmp_path):
     assert gan("evaluate", run, "--num=60", "--metrics=fid,kid", "--html", tmp_path / "page.html") == 0
     page = (tmp_path / "page.html").read_text()

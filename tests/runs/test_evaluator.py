@@ -64,6 +64,7 @@ def test_the_same_seed_makes_the_same_file(made, root, tmp_path, capsys):
     assert "of the test images right" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_training_finds_it_and_names_it_in_every_row(made, root, tmp_path):
     data = ("--model=MLPGAN", "--data.name=folder", f"--data.root={root}", "--model.recipe.batch_size=8")
     small = ("--evaluation.every_n_steps=2", "--evaluation.num_samples=10", "--trainer.max_steps=2")

@@ -76,6 +76,7 @@ def own(way):
     return Sampler(Own(way).eval().requires_grad_(False), normal, 4, 8)
 
 
+@pytest.mark.slow
 def test_a_generator_of_one_s_own_has_its_own_range():
     draws_the_same(own(lambda hidden: 1 + 3 * torch.sin(hidden)))  # some of it is outside the range
 
@@ -89,6 +90,7 @@ def fixed(hidden):
 
 
 @pytest.mark.parametrize(("way", "says"), [(noisy, "draws other images in onnxruntime"), (fixed, "cannot be written")])
+@pytest.mark.slow
 def test_what_cannot_be_right_is_refused_by_name(way, says):
     with pytest.raises(UserError, match=rf"^recipe.generator mylab.Own: {says}.*--no-onnx") as error:
         to_onnx(own(way), "recipe.generator mylab.Own")

@@ -77,6 +77,7 @@ def test_global_random_streams_and_autocast_are_left_alone(score, digits):
     assert np.array_equal(np.random.get_state()[1], numpy_state)
 
 
+@pytest.mark.slow
 def test_the_floor_does_not_depend_on_the_order_of_the_training_images(mnist_root):
     """Every sixth image of the 60,000 is of one group of writers: 1.29 from the test images, random ones 0.3."""
     data = MNIST().load(mnist_root, "idx", "full")

@@ -152,6 +152,7 @@ def test_nearest_neighbours_tell_as_scikit_learn_says():
         nearest_neighbour_test(real, fake[:50])
 
 
+@pytest.mark.slow
 def test_a_classifier_tells_what_differs_and_only_that():
     same = classifier_test(normal(1000, seed=1), normal(1000, seed=2), stream())
     assert abs(same.accuracy - 0.5) < 0.06

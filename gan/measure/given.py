@@ -1,5 +1,6 @@
 """Images that are there already, measured as those of a generator are."""
 
+import torch
 from torch import Tensor, nn
 
 
@@ -21,9 +22,9 @@ class Given:
         label: int | Tensor | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> Tensor:
-        """Return the first `num` images."""
-        return self.images[:num]
+        """Return the first `num` images, of a share (r, n) every n-th, from the r-th on."""
+        return self.images[:num][share[0] :: share[1]]
 
     def places(self, num: int, share: tuple[int, int]) -> Tensor:
-        """Images are not shared out: one process measures them."""
-        raise NotImplementedError
+        """Return the places of a share among the `num`."""
+        return torch.arange(min(num, len(self.images)))[share[0] :: share[1]]

@@ -110,11 +110,6 @@ class Measurement:
         self._floors: dict[tuple[str, bool], dict[str, float]] = {}
         self._floor_samples: dict[bool, Sample] = {}
 
-    @property
-    def needs(self) -> set[str]:
-        """All that the measures look at."""
-        return {need for one in self.measures for need in one.measure.needs}
-
     def _missing(self, one: Chosen) -> str | None:
         """Return what a measure needs that there is not, or None."""
         needs = set(one.measure.needs)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gan.base.choices import nearest
 from gan.base.disk import writing
 from gan.base.errors import UserError
 from gan.base.importing import import_folders_restored
@@ -12,9 +11,8 @@ from gan.base.paths import absolute
 from gan.measure.measurement import Measurement, to_json
 from gan.measure.registry import named
 from gan.runs.checkpoint import load
-from gan.runs.config import canonical
 from gan.runs.directory import METRICS
-from gan.runs.evaluate import PLACE
+from gan.runs.evaluate import place_of
 from gan.runs.judges import judge_in
 from gan.runs.owner import owned
 from gan.runs.pins import images_to_measure
@@ -45,9 +43,7 @@ def add_rows(
     """
     run = read_run(absolute(path, "path"))
     settings = run.config.get("evaluation") or {}
-    place = canonical({"data": data or {}}, "")["data"]
-    for key in place.keys() - set(PLACE):
-        raise UserError(f"data.{key}: a generator is measured on its own data set; {nearest(key, PLACE)}")
+    place = place_of(data)
     files = run.snapshots | run.checkpoints
     if not files:
         raise UserError(f"{run.directory}: keeps no checkpoint and no snapshot to measure; give a run that does")
@@ -58,7 +54,7 @@ def add_rows(
         "trained_on": own.loaded.train,
         "measures": measures,
         "extractor": settings.get("extractor"),
-        "leave_out": bool(metrics) and "all" in (metrics or ()),
+        "leave_out": "all" in (metrics or ()),
     }
     num = settings.get("num_samples", 10_000)
     roles = {role: Measurement(images.loaded, role, num, **asked) for role in ("selection", "report")}

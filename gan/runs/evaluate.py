@@ -127,7 +127,7 @@ def measured(
     words = [metrics] if isinstance(metrics, str) else metrics
     measures = words if words is None or isinstance(words, Mapping) else named(words)
     extractor = completed_section({"extractor": extractor})["extractor"]
-    place = canonical({"data": data or {}}, "")["data"]
+    place = place_of(data, own=against is None)
     source = _source(path, against, place, checkpoint, weights, allow_import)
     if source.sampler.weights == "given":
         if draws > 1:
@@ -160,6 +160,14 @@ def measured(
     return Evaluated(str(path), measurement, first, rows, source.class_names)
 
 
+def place_of(data: Mapping[str, Any] | None, own: bool = True) -> dict[str, Any]:
+    """Return the section `data` in canonical form. UserError if it names more of a run's `own` images than a place."""
+    place = canonical({"data": data or {}}, "")["data"]
+    for key in place.keys() - set(PLACE) if own else ():
+        raise UserError(f"data.{key}: a generator is measured on its own data set; {nearest(key, PLACE)}")
+    return place
+
+
 def _source(
     path: str | Path,
     against: str | Path | None,
@@ -172,8 +180,6 @@ def _source(
     found = absolute(path, "path")
     if found.suffix == ".npz" or (found.is_dir() and not _is_generator(found)):
         return _given(found, against, place)
-    for key in () if against is not None else place.keys() - set(PLACE):
-        raise UserError(f"data.{key}: a generator is measured on its own data set; {nearest(key, PLACE)}")
     file = generator_file(path, checkpoint)
     sampler = generator(path, file, weights, allow_import)
     from gan.base.notes import say

@@ -187,3 +187,11 @@ def test_recorded_rows_keep_their_column(data):
         now = Protocol(**fields | {"num_real": num_real, "num_fake": 10_000, "weights": of})
         recorded = json.loads((results / f"{file}.json").read_text())
         assert now.protocol_id in {row["protocol"] for row in recorded}
+
+
+def test_given_images_are_shared_out_as_those_of_a_generator(data):
+    given = Given(data.test.images[:7])
+    parts = [(given.sample(7, share=(rank, 2)), given.places(7, (rank, 2))) for rank in range(2)]
+    images, places = (torch.cat(part) for part in zip(*parts, strict=True))
+    assert torch.equal(images[places.argsort()], given.sample(7))
+    assert len(given.sample(3)) == len(given.places(3, (0, 1))) == 3

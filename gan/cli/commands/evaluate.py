@@ -1,6 +1,5 @@
 """`gan evaluate` measures generators, and images that somebody else made."""
 
-import shutil
 import sys
 from typing import Any
 
@@ -63,8 +62,8 @@ def run(words: list[str]) -> int:
     paths, every = options.pop("paths"), options.pop("checkpoints")
     if every:
         return _add_rows(paths, options, files)
-    with _Telling() as tell:
-        found = [measured(path, **options, tell=tell) for path in paths]
+    with _telling() as line:
+        found = [measured(path, **options, tell=line.set_description_str) for path in paths]
     print(lines(found))
     if files["json"]:
         from gan.measure.measurement import to_json
@@ -91,8 +90,8 @@ def _add_rows(paths: list[str], options: dict[str, Any], files: dict[str, Any]) 
     from gan.runs.adding import add_rows
 
     for path in paths:
-        with _Telling() as tell:
-            count = add_rows(path, **{key: options[key] for key in taken}, tell=tell)
+        with _telling() as line:
+            count = add_rows(path, **{key: options[key] for key in taken}, tell=line.set_description_str)
         print(f"{path}: {count} rows added to metrics.jsonl")
     return 0
 
@@ -105,23 +104,8 @@ def _writable(name: str | None, flag: str) -> Any:
     return file
 
 
-class _Telling:
-    """Shows on one line of the terminal what is measured now."""
+def _telling() -> Any:
+    """Return a line on the terminal that shows what is measured now, and goes away at the end."""
+    from tqdm import tqdm
 
-    def __enter__(self) -> "_Telling":
-        self.width = 0
-        return self
-
-    def __call__(self, text: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{text[: self.columns].ljust(self.width)}", end="", file=sys.stderr, flush=True)
-            self.width = min(len(text), self.columns)
-
-    def __exit__(self, *error: object) -> None:
-        if self.width:
-            print(f"\r{' ' * self.width}\r", end="", file=sys.stderr, flush=True)
-
-    @property
-    def columns(self) -> int:
-        """Characters of a line."""
-        return shutil.get_terminal_size().columns - 1
+    return tqdm(bar_format="{desc}", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr)

@@ -141,21 +141,6 @@ def shipped(name: str) -> Extractor:
     )
 
 
-def mnist() -> Extractor:
-    """Return the classifier of MNIST's digits."""
-    return shipped("mnist")
-
-
-def glyphs() -> Extractor:
-    """Return the classifier of the letters A to J in fonts."""
-    return shipped("glyphs")
-
-
-def notmnist() -> Extractor:
-    """Return the classifier of notMNIST's letters."""
-    return shipped("notmnist")
-
-
 class _OfEachColour(nn.Module):
     """MNIST's classifier on each colour of stacked digits: features of all three, and logits of the 1,000 triples."""
 

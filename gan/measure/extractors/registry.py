@@ -1,19 +1,18 @@
 """Which extractor measures a data set: what the set names, or what a configuration asks for."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from gan.base.choices import Choice, resolve
 from gan.base.errors import UserError, usable
 from gan.data.split import LoadedData
-from gan.measure.extractors.classifier import classifier, glyphs, mnist, notmnist, stacked_mnist
+from gan.measure.extractors.classifier import EVALUATORS, classifier, shipped, stacked_mnist
 from gan.measure.extractors.extractor import Extractor
 from gan.measure.extractors.fidelity import dinov2, inception
 
 EXTRACTORS: dict[str, Callable[..., Extractor]] = {
-    "mnist": mnist,
-    "glyphs": glyphs,
-    "notmnist": notmnist,
+    **{name: partial(shipped, name) for name in EVALUATORS},
     "stacked_mnist": stacked_mnist,
     "classifier": classifier,
     "inception": inception,

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gan.data.sources.mnist import MNIST
-from gan.measure.extractors.classifier import mnist
+from gan.measure.extractors.classifier import shipped
 from gan.measure.measure import Sample, Seen
 from gan.measure.measurement import Measurement
 from gan.measure.measures.frechet import frechet
@@ -19,7 +19,7 @@ def digits(tmp_path_factory):
 @pytest.fixture(scope="module")
 def score(digits):
     """A function of fakes and labels that returns the measure's values."""
-    extractor, measure = mnist(), frechet()
+    extractor, measure = shipped("mnist"), frechet()
     real = Sample(digits.test.images, digits.test.labels, extractor)
 
     def values(images, labels=None):
